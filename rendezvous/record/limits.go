@@ -1,0 +1,28 @@
+package record
+
+// Limits of records. They bound what a stranger can make anybody parse.
+const (
+	// MaxRecord is the largest signed record: a one-time prekey or a bundle is
+	// about 1.4 KB, everything else is far smaller.
+	MaxRecord = 4 << 10
+	// MaxDevices bounds the devices that an account has at one time; each is
+	// one more ciphertext for everybody who writes to it.
+	MaxDevices = 8
+	// MaxDeviceLog bounds a device log's length: ten years of a new device
+	// every month with its revocation, and a log that still travels whole.
+	MaxDeviceLog = 256
+	// MaxMembers bounds a group: each member device costs one sender key
+	// message an epoch.
+	MaxMembers = 256
+	// MaxChain bounds a group's membership chain, so that a newcomer can
+	// always fetch and check it whole (about 350 bytes a statement).
+	MaxChain = 2048
+	// MaxPrekeys bounds the one-time prekeys that one device keeps in the
+	// directory: at 1.4 KB each a full stock fits one replicated command.
+	MaxPrekeys = 100
+
+	maxName   = 32 // characters of an account's name or of a group's
+	maxRoll   = 16 // characters of a roll number
+	maxPeerID = 64 // bytes; an Ed25519 peer ID takes 38
+	maxLabel  = 64 // bytes of a device's or a server's own name
+)
