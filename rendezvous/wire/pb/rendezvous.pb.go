@@ -49,6 +49,7 @@ type Request struct {
 	//	*Request_AppendGroup
 	//	*Request_ListGroups
 	//	*Request_GetGroup
+	//	*Request_Hello
 	Kind          isRequest_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -224,6 +225,15 @@ func (x *Request) GetGetGroup() *GetGroup {
 	return nil
 }
 
+func (x *Request) GetHello() *Hello {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_Hello); ok {
+			return x.Hello
+		}
+	}
+	return nil
+}
+
 type isRequest_Kind interface {
 	isRequest_Kind()
 }
@@ -284,6 +294,10 @@ type Request_GetGroup struct {
 	GetGroup *GetGroup `protobuf:"bytes,15,opt,name=get_group,json=getGroup,proto3,oneof"`
 }
 
+type Request_Hello struct {
+	Hello *Hello `protobuf:"bytes,16,opt,name=hello,proto3,oneof"`
+}
+
 func (*Request_StartRegistration) isRequest_Kind() {}
 
 func (*Request_SignUp) isRequest_Kind() {}
@@ -311,6 +325,8 @@ func (*Request_AppendGroup) isRequest_Kind() {}
 func (*Request_ListGroups) isRequest_Kind() {}
 
 func (*Request_GetGroup) isRequest_Kind() {}
+
+func (*Request_Hello) isRequest_Kind() {}
 
 // Response is the only frame that a server sends back.
 type Response struct {
@@ -620,6 +636,44 @@ func (*Done) Descriptor() ([]byte, []int) {
 	return file_rendezvous_proto_rawDescGZIP(), []int{3}
 }
 
+// Hello asks for nothing but an answer: a dial may seem to succeed where the
+// other side refuses, so that only this proves a connection. Anybody may say it.
+type Hello struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hello) Reset() {
+	*x = Hello{}
+	mi := &file_rendezvous_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hello) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hello) ProtoMessage() {}
+
+func (x *Hello) ProtoReflect() protoreflect.Message {
+	mi := &file_rendezvous_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hello.ProtoReflect.Descriptor instead.
+func (*Hello) Descriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{4}
+}
+
 type StartRegistration struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -631,7 +685,7 @@ type StartRegistration struct {
 
 func (x *StartRegistration) Reset() {
 	*x = StartRegistration{}
-	mi := &file_rendezvous_proto_msgTypes[4]
+	mi := &file_rendezvous_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +697,7 @@ func (x *StartRegistration) String() string {
 func (*StartRegistration) ProtoMessage() {}
 
 func (x *StartRegistration) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[4]
+	mi := &file_rendezvous_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +710,7 @@ func (x *StartRegistration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartRegistration.ProtoReflect.Descriptor instead.
 func (*StartRegistration) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{4}
+	return file_rendezvous_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StartRegistration) GetName() string {
@@ -689,7 +743,7 @@ type Registration struct {
 
 func (x *Registration) Reset() {
 	*x = Registration{}
-	mi := &file_rendezvous_proto_msgTypes[5]
+	mi := &file_rendezvous_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -701,7 +755,7 @@ func (x *Registration) String() string {
 func (*Registration) ProtoMessage() {}
 
 func (x *Registration) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[5]
+	mi := &file_rendezvous_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -714,7 +768,7 @@ func (x *Registration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Registration.ProtoReflect.Descriptor instead.
 func (*Registration) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{5}
+	return file_rendezvous_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Registration) GetResponse() []byte {
@@ -738,7 +792,7 @@ type SignUp struct {
 
 func (x *SignUp) Reset() {
 	*x = SignUp{}
-	mi := &file_rendezvous_proto_msgTypes[6]
+	mi := &file_rendezvous_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +804,7 @@ func (x *SignUp) String() string {
 func (*SignUp) ProtoMessage() {}
 
 func (x *SignUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[6]
+	mi := &file_rendezvous_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +817,7 @@ func (x *SignUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignUp.ProtoReflect.Descriptor instead.
 func (*SignUp) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{6}
+	return file_rendezvous_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SignUp) GetName() string {
@@ -818,7 +872,7 @@ type StartLogin struct {
 
 func (x *StartLogin) Reset() {
 	*x = StartLogin{}
-	mi := &file_rendezvous_proto_msgTypes[7]
+	mi := &file_rendezvous_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +884,7 @@ func (x *StartLogin) String() string {
 func (*StartLogin) ProtoMessage() {}
 
 func (x *StartLogin) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[7]
+	mi := &file_rendezvous_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +897,7 @@ func (x *StartLogin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartLogin.ProtoReflect.Descriptor instead.
 func (*StartLogin) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{7}
+	return file_rendezvous_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StartLogin) GetAccount() string {
@@ -870,7 +924,7 @@ type Login struct {
 
 func (x *Login) Reset() {
 	*x = Login{}
-	mi := &file_rendezvous_proto_msgTypes[8]
+	mi := &file_rendezvous_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +936,7 @@ func (x *Login) String() string {
 func (*Login) ProtoMessage() {}
 
 func (x *Login) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[8]
+	mi := &file_rendezvous_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +949,7 @@ func (x *Login) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Login.ProtoReflect.Descriptor instead.
 func (*Login) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{8}
+	return file_rendezvous_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Login) GetKe2() []byte {
@@ -923,7 +977,7 @@ type FinishLogin struct {
 
 func (x *FinishLogin) Reset() {
 	*x = FinishLogin{}
-	mi := &file_rendezvous_proto_msgTypes[9]
+	mi := &file_rendezvous_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -935,7 +989,7 @@ func (x *FinishLogin) String() string {
 func (*FinishLogin) ProtoMessage() {}
 
 func (x *FinishLogin) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[9]
+	mi := &file_rendezvous_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -948,7 +1002,7 @@ func (x *FinishLogin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishLogin.ProtoReflect.Descriptor instead.
 func (*FinishLogin) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{9}
+	return file_rendezvous_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FinishLogin) GetAccount() string {
@@ -982,7 +1036,7 @@ type Vault struct {
 
 func (x *Vault) Reset() {
 	*x = Vault{}
-	mi := &file_rendezvous_proto_msgTypes[10]
+	mi := &file_rendezvous_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -994,7 +1048,7 @@ func (x *Vault) String() string {
 func (*Vault) ProtoMessage() {}
 
 func (x *Vault) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[10]
+	mi := &file_rendezvous_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1007,7 +1061,7 @@ func (x *Vault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vault.ProtoReflect.Descriptor instead.
 func (*Vault) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{10}
+	return file_rendezvous_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Vault) GetVault() []byte {
@@ -1034,7 +1088,7 @@ type AppendDevice struct {
 
 func (x *AppendDevice) Reset() {
 	*x = AppendDevice{}
-	mi := &file_rendezvous_proto_msgTypes[11]
+	mi := &file_rendezvous_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1100,7 @@ func (x *AppendDevice) String() string {
 func (*AppendDevice) ProtoMessage() {}
 
 func (x *AppendDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[11]
+	mi := &file_rendezvous_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1113,7 @@ func (x *AppendDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendDevice.ProtoReflect.Descriptor instead.
 func (*AppendDevice) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{11}
+	return file_rendezvous_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AppendDevice) GetAccount() string {
@@ -1085,7 +1139,7 @@ type LookUp struct {
 
 func (x *LookUp) Reset() {
 	*x = LookUp{}
-	mi := &file_rendezvous_proto_msgTypes[12]
+	mi := &file_rendezvous_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1097,7 +1151,7 @@ func (x *LookUp) String() string {
 func (*LookUp) ProtoMessage() {}
 
 func (x *LookUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[12]
+	mi := &file_rendezvous_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1110,7 +1164,7 @@ func (x *LookUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookUp.ProtoReflect.Descriptor instead.
 func (*LookUp) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{12}
+	return file_rendezvous_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LookUp) GetAccount() string {
@@ -1131,7 +1185,7 @@ type AccountRecord struct {
 
 func (x *AccountRecord) Reset() {
 	*x = AccountRecord{}
-	mi := &file_rendezvous_proto_msgTypes[13]
+	mi := &file_rendezvous_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +1197,7 @@ func (x *AccountRecord) String() string {
 func (*AccountRecord) ProtoMessage() {}
 
 func (x *AccountRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[13]
+	mi := &file_rendezvous_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +1210,7 @@ func (x *AccountRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountRecord.ProtoReflect.Descriptor instead.
 func (*AccountRecord) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{13}
+	return file_rendezvous_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AccountRecord) GetAccount() string {
@@ -1190,7 +1244,7 @@ type PublishKeys struct {
 
 func (x *PublishKeys) Reset() {
 	*x = PublishKeys{}
-	mi := &file_rendezvous_proto_msgTypes[14]
+	mi := &file_rendezvous_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1202,7 +1256,7 @@ func (x *PublishKeys) String() string {
 func (*PublishKeys) ProtoMessage() {}
 
 func (x *PublishKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[14]
+	mi := &file_rendezvous_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1215,7 +1269,7 @@ func (x *PublishKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishKeys.ProtoReflect.Descriptor instead.
 func (*PublishKeys) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{14}
+	return file_rendezvous_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PublishKeys) GetBundle() []byte {
@@ -1244,7 +1298,7 @@ type TakeKeys struct {
 
 func (x *TakeKeys) Reset() {
 	*x = TakeKeys{}
-	mi := &file_rendezvous_proto_msgTypes[15]
+	mi := &file_rendezvous_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1256,7 +1310,7 @@ func (x *TakeKeys) String() string {
 func (*TakeKeys) ProtoMessage() {}
 
 func (x *TakeKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[15]
+	mi := &file_rendezvous_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1269,7 +1323,7 @@ func (x *TakeKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeKeys.ProtoReflect.Descriptor instead.
 func (*TakeKeys) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{15}
+	return file_rendezvous_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TakeKeys) GetAccount() string {
@@ -1295,7 +1349,7 @@ type KeyBundles struct {
 
 func (x *KeyBundles) Reset() {
 	*x = KeyBundles{}
-	mi := &file_rendezvous_proto_msgTypes[16]
+	mi := &file_rendezvous_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1361,7 @@ func (x *KeyBundles) String() string {
 func (*KeyBundles) ProtoMessage() {}
 
 func (x *KeyBundles) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[16]
+	mi := &file_rendezvous_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +1374,7 @@ func (x *KeyBundles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyBundles.ProtoReflect.Descriptor instead.
 func (*KeyBundles) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{16}
+	return file_rendezvous_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *KeyBundles) GetDevices() []*DeviceKeys {
@@ -1342,7 +1396,7 @@ type DeviceKeys struct {
 
 func (x *DeviceKeys) Reset() {
 	*x = DeviceKeys{}
-	mi := &file_rendezvous_proto_msgTypes[17]
+	mi := &file_rendezvous_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1354,7 +1408,7 @@ func (x *DeviceKeys) String() string {
 func (*DeviceKeys) ProtoMessage() {}
 
 func (x *DeviceKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[17]
+	mi := &file_rendezvous_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1367,7 +1421,7 @@ func (x *DeviceKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceKeys.ProtoReflect.Descriptor instead.
 func (*DeviceKeys) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{17}
+	return file_rendezvous_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeviceKeys) GetDevice() []byte {
@@ -1407,7 +1461,7 @@ type Announce struct {
 
 func (x *Announce) Reset() {
 	*x = Announce{}
-	mi := &file_rendezvous_proto_msgTypes[18]
+	mi := &file_rendezvous_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1419,7 +1473,7 @@ func (x *Announce) String() string {
 func (*Announce) ProtoMessage() {}
 
 func (x *Announce) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[18]
+	mi := &file_rendezvous_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1432,7 +1486,7 @@ func (x *Announce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Announce.ProtoReflect.Descriptor instead.
 func (*Announce) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{18}
+	return file_rendezvous_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Announce) GetRecord() []byte {
@@ -1450,7 +1504,7 @@ type Withdraw struct {
 
 func (x *Withdraw) Reset() {
 	*x = Withdraw{}
-	mi := &file_rendezvous_proto_msgTypes[19]
+	mi := &file_rendezvous_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1462,7 +1516,7 @@ func (x *Withdraw) String() string {
 func (*Withdraw) ProtoMessage() {}
 
 func (x *Withdraw) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[19]
+	mi := &file_rendezvous_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1475,7 +1529,7 @@ func (x *Withdraw) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Withdraw.ProtoReflect.Descriptor instead.
 func (*Withdraw) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{19}
+	return file_rendezvous_proto_rawDescGZIP(), []int{20}
 }
 
 type FindPeers struct {
@@ -1487,7 +1541,7 @@ type FindPeers struct {
 
 func (x *FindPeers) Reset() {
 	*x = FindPeers{}
-	mi := &file_rendezvous_proto_msgTypes[20]
+	mi := &file_rendezvous_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1499,7 +1553,7 @@ func (x *FindPeers) String() string {
 func (*FindPeers) ProtoMessage() {}
 
 func (x *FindPeers) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[20]
+	mi := &file_rendezvous_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1512,7 +1566,7 @@ func (x *FindPeers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindPeers.ProtoReflect.Descriptor instead.
 func (*FindPeers) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{20}
+	return file_rendezvous_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *FindPeers) GetAccounts() []string {
@@ -1531,7 +1585,7 @@ type Peers struct {
 
 func (x *Peers) Reset() {
 	*x = Peers{}
-	mi := &file_rendezvous_proto_msgTypes[21]
+	mi := &file_rendezvous_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1543,7 +1597,7 @@ func (x *Peers) String() string {
 func (*Peers) ProtoMessage() {}
 
 func (x *Peers) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[21]
+	mi := &file_rendezvous_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1556,7 +1610,7 @@ func (x *Peers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Peers.ProtoReflect.Descriptor instead.
 func (*Peers) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{21}
+	return file_rendezvous_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Peers) GetPeers() []*PeerPresence {
@@ -1576,7 +1630,7 @@ type PeerPresence struct {
 
 func (x *PeerPresence) Reset() {
 	*x = PeerPresence{}
-	mi := &file_rendezvous_proto_msgTypes[22]
+	mi := &file_rendezvous_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1588,7 +1642,7 @@ func (x *PeerPresence) String() string {
 func (*PeerPresence) ProtoMessage() {}
 
 func (x *PeerPresence) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[22]
+	mi := &file_rendezvous_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1601,7 +1655,7 @@ func (x *PeerPresence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerPresence.ProtoReflect.Descriptor instead.
 func (*PeerPresence) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{22}
+	return file_rendezvous_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PeerPresence) GetAccount() string {
@@ -1627,7 +1681,7 @@ type AppendGroup struct {
 
 func (x *AppendGroup) Reset() {
 	*x = AppendGroup{}
-	mi := &file_rendezvous_proto_msgTypes[23]
+	mi := &file_rendezvous_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1639,7 +1693,7 @@ func (x *AppendGroup) String() string {
 func (*AppendGroup) ProtoMessage() {}
 
 func (x *AppendGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[23]
+	mi := &file_rendezvous_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1652,7 +1706,7 @@ func (x *AppendGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendGroup.ProtoReflect.Descriptor instead.
 func (*AppendGroup) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{23}
+	return file_rendezvous_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AppendGroup) GetStatement() []byte {
@@ -1672,7 +1726,7 @@ type ListGroups struct {
 
 func (x *ListGroups) Reset() {
 	*x = ListGroups{}
-	mi := &file_rendezvous_proto_msgTypes[24]
+	mi := &file_rendezvous_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1684,7 +1738,7 @@ func (x *ListGroups) String() string {
 func (*ListGroups) ProtoMessage() {}
 
 func (x *ListGroups) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[24]
+	mi := &file_rendezvous_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1697,7 +1751,7 @@ func (x *ListGroups) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroups.ProtoReflect.Descriptor instead.
 func (*ListGroups) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{24}
+	return file_rendezvous_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListGroups) GetAfter() string {
@@ -1724,7 +1778,7 @@ type GroupList struct {
 
 func (x *GroupList) Reset() {
 	*x = GroupList{}
-	mi := &file_rendezvous_proto_msgTypes[25]
+	mi := &file_rendezvous_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1736,7 +1790,7 @@ func (x *GroupList) String() string {
 func (*GroupList) ProtoMessage() {}
 
 func (x *GroupList) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[25]
+	mi := &file_rendezvous_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1749,7 +1803,7 @@ func (x *GroupList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupList.ProtoReflect.Descriptor instead.
 func (*GroupList) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{25}
+	return file_rendezvous_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GroupList) GetGroups() []*GroupSummary {
@@ -1779,7 +1833,7 @@ type GroupSummary struct {
 
 func (x *GroupSummary) Reset() {
 	*x = GroupSummary{}
-	mi := &file_rendezvous_proto_msgTypes[26]
+	mi := &file_rendezvous_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1791,7 +1845,7 @@ func (x *GroupSummary) String() string {
 func (*GroupSummary) ProtoMessage() {}
 
 func (x *GroupSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[26]
+	mi := &file_rendezvous_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1804,7 +1858,7 @@ func (x *GroupSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupSummary.ProtoReflect.Descriptor instead.
 func (*GroupSummary) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{26}
+	return file_rendezvous_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GroupSummary) GetId() []byte {
@@ -1856,7 +1910,7 @@ type GetGroup struct {
 
 func (x *GetGroup) Reset() {
 	*x = GetGroup{}
-	mi := &file_rendezvous_proto_msgTypes[27]
+	mi := &file_rendezvous_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1868,7 +1922,7 @@ func (x *GetGroup) String() string {
 func (*GetGroup) ProtoMessage() {}
 
 func (x *GetGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[27]
+	mi := &file_rendezvous_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1881,7 +1935,7 @@ func (x *GetGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroup.ProtoReflect.Descriptor instead.
 func (*GetGroup) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{27}
+	return file_rendezvous_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetGroup) GetBy() isGetGroup_By {
@@ -1945,7 +1999,7 @@ type GroupChain struct {
 
 func (x *GroupChain) Reset() {
 	*x = GroupChain{}
-	mi := &file_rendezvous_proto_msgTypes[28]
+	mi := &file_rendezvous_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1957,7 +2011,7 @@ func (x *GroupChain) String() string {
 func (*GroupChain) ProtoMessage() {}
 
 func (x *GroupChain) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[28]
+	mi := &file_rendezvous_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1970,7 +2024,7 @@ func (x *GroupChain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupChain.ProtoReflect.Descriptor instead.
 func (*GroupChain) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{28}
+	return file_rendezvous_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GroupChain) GetId() []byte {
@@ -2017,14 +2071,18 @@ type Beat struct {
 	// server to node.
 	Notices []*Notice `protobuf:"bytes,2,rep,name=notices,proto3" json:"notices,omitempty"`
 	// server to node: the server is leaving; find another.
-	Draining      bool `protobuf:"varint,3,opt,name=draining,proto3" json:"draining,omitempty"`
+	Draining bool `protobuf:"varint,3,opt,name=draining,proto3" json:"draining,omitempty"`
+	// node to server, first frame only: as in Request.
+	MinIndex uint64 `protobuf:"varint,4,opt,name=min_index,json=minIndex,proto3" json:"min_index,omitempty"`
+	// server to node, last frame only: why the server ends the stream.
+	Error         *Error `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Beat) Reset() {
 	*x = Beat{}
-	mi := &file_rendezvous_proto_msgTypes[29]
+	mi := &file_rendezvous_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2036,7 +2094,7 @@ func (x *Beat) String() string {
 func (*Beat) ProtoMessage() {}
 
 func (x *Beat) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[29]
+	mi := &file_rendezvous_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2049,7 +2107,7 @@ func (x *Beat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beat.ProtoReflect.Descriptor instead.
 func (*Beat) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{29}
+	return file_rendezvous_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Beat) GetWatch() *Watch {
@@ -2073,6 +2131,20 @@ func (x *Beat) GetDraining() bool {
 	return false
 }
 
+func (x *Beat) GetMinIndex() uint64 {
+	if x != nil {
+		return x.MinIndex
+	}
+	return 0
+}
+
+func (x *Beat) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
 type Watch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Accounts      []string               `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
@@ -2082,7 +2154,7 @@ type Watch struct {
 
 func (x *Watch) Reset() {
 	*x = Watch{}
-	mi := &file_rendezvous_proto_msgTypes[30]
+	mi := &file_rendezvous_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2166,7 @@ func (x *Watch) String() string {
 func (*Watch) ProtoMessage() {}
 
 func (x *Watch) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[30]
+	mi := &file_rendezvous_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2179,7 @@ func (x *Watch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watch.ProtoReflect.Descriptor instead.
 func (*Watch) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{30}
+	return file_rendezvous_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Watch) GetAccounts() []string {
@@ -2132,7 +2204,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_rendezvous_proto_msgTypes[31]
+	mi := &file_rendezvous_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2144,7 +2216,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[31]
+	mi := &file_rendezvous_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2157,7 +2229,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{31}
+	return file_rendezvous_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Notice) GetKind() isNotice_Kind {
@@ -2241,7 +2313,7 @@ type GroupChanged struct {
 
 func (x *GroupChanged) Reset() {
 	*x = GroupChanged{}
-	mi := &file_rendezvous_proto_msgTypes[32]
+	mi := &file_rendezvous_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2253,7 +2325,7 @@ func (x *GroupChanged) String() string {
 func (*GroupChanged) ProtoMessage() {}
 
 func (x *GroupChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[32]
+	mi := &file_rendezvous_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2266,7 +2338,7 @@ func (x *GroupChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupChanged.ProtoReflect.Descriptor instead.
 func (*GroupChanged) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{32}
+	return file_rendezvous_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GroupChanged) GetId() []byte {
@@ -2294,7 +2366,7 @@ type BalancerRequest struct {
 
 func (x *BalancerRequest) Reset() {
 	*x = BalancerRequest{}
-	mi := &file_rendezvous_proto_msgTypes[33]
+	mi := &file_rendezvous_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2306,7 +2378,7 @@ func (x *BalancerRequest) String() string {
 func (*BalancerRequest) ProtoMessage() {}
 
 func (x *BalancerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[33]
+	mi := &file_rendezvous_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2319,7 +2391,7 @@ func (x *BalancerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BalancerRequest.ProtoReflect.Descriptor instead.
 func (*BalancerRequest) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{33}
+	return file_rendezvous_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *BalancerRequest) GetAvoid() [][]byte {
@@ -2342,7 +2414,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_rendezvous_proto_msgTypes[34]
+	mi := &file_rendezvous_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2354,7 +2426,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[34]
+	mi := &file_rendezvous_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2367,7 +2439,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{34}
+	return file_rendezvous_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Assignment) GetError() *Error {
@@ -2418,7 +2490,7 @@ type Backend struct {
 
 func (x *Backend) Reset() {
 	*x = Backend{}
-	mi := &file_rendezvous_proto_msgTypes[35]
+	mi := &file_rendezvous_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2430,7 +2502,7 @@ func (x *Backend) String() string {
 func (*Backend) ProtoMessage() {}
 
 func (x *Backend) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[35]
+	mi := &file_rendezvous_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2443,7 +2515,7 @@ func (x *Backend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backend.ProtoReflect.Descriptor instead.
 func (*Backend) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{35}
+	return file_rendezvous_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Backend) GetCertificate() []byte {
@@ -2477,7 +2549,7 @@ type BackendReply struct {
 
 func (x *BackendReply) Reset() {
 	*x = BackendReply{}
-	mi := &file_rendezvous_proto_msgTypes[36]
+	mi := &file_rendezvous_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2489,7 +2561,7 @@ func (x *BackendReply) String() string {
 func (*BackendReply) ProtoMessage() {}
 
 func (x *BackendReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[36]
+	mi := &file_rendezvous_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2502,7 +2574,7 @@ func (x *BackendReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackendReply.ProtoReflect.Descriptor instead.
 func (*BackendReply) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{36}
+	return file_rendezvous_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *BackendReply) GetError() *Error {
@@ -2522,7 +2594,7 @@ type Forward struct {
 
 func (x *Forward) Reset() {
 	*x = Forward{}
-	mi := &file_rendezvous_proto_msgTypes[37]
+	mi := &file_rendezvous_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2534,7 +2606,7 @@ func (x *Forward) String() string {
 func (*Forward) ProtoMessage() {}
 
 func (x *Forward) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[37]
+	mi := &file_rendezvous_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2547,7 +2619,7 @@ func (x *Forward) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forward.ProtoReflect.Descriptor instead.
 func (*Forward) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{37}
+	return file_rendezvous_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Forward) GetCommand() []byte {
@@ -2568,7 +2640,7 @@ type ForwardReply struct {
 
 func (x *ForwardReply) Reset() {
 	*x = ForwardReply{}
-	mi := &file_rendezvous_proto_msgTypes[38]
+	mi := &file_rendezvous_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2580,7 +2652,7 @@ func (x *ForwardReply) String() string {
 func (*ForwardReply) ProtoMessage() {}
 
 func (x *ForwardReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[38]
+	mi := &file_rendezvous_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2593,7 +2665,7 @@ func (x *ForwardReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForwardReply.ProtoReflect.Descriptor instead.
 func (*ForwardReply) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{38}
+	return file_rendezvous_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ForwardReply) GetError() *Error {
@@ -2628,7 +2700,7 @@ type Rumours struct {
 
 func (x *Rumours) Reset() {
 	*x = Rumours{}
-	mi := &file_rendezvous_proto_msgTypes[39]
+	mi := &file_rendezvous_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2640,7 +2712,7 @@ func (x *Rumours) String() string {
 func (*Rumours) ProtoMessage() {}
 
 func (x *Rumours) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[39]
+	mi := &file_rendezvous_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2653,7 +2725,7 @@ func (x *Rumours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rumours.ProtoReflect.Descriptor instead.
 func (*Rumours) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{39}
+	return file_rendezvous_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Rumours) GetPeers() []*PeerPresence {
@@ -2674,7 +2746,7 @@ var File_rendezvous_proto protoreflect.FileDescriptor
 
 const file_rendezvous_proto_rawDesc = "" +
 	"\n" +
-	"\x10rendezvous.proto\x12\x13tryst.rendezvous.v1\"\xd5\a\n" +
+	"\x10rendezvous.proto\x12\x13tryst.rendezvous.v1\"\x89\b\n" +
 	"\aRequest\x12\x1b\n" +
 	"\tmin_index\x18\x01 \x01(\x04R\bminIndex\x12W\n" +
 	"\x12start_registration\x18\x02 \x01(\v2&.tryst.rendezvous.v1.StartRegistrationH\x00R\x11startRegistration\x126\n" +
@@ -2694,7 +2766,8 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\fappend_group\x18\r \x01(\v2 .tryst.rendezvous.v1.AppendGroupH\x00R\vappendGroup\x12B\n" +
 	"\vlist_groups\x18\x0e \x01(\v2\x1f.tryst.rendezvous.v1.ListGroupsH\x00R\n" +
 	"listGroups\x12<\n" +
-	"\tget_group\x18\x0f \x01(\v2\x1d.tryst.rendezvous.v1.GetGroupH\x00R\bgetGroupB\x06\n" +
+	"\tget_group\x18\x0f \x01(\v2\x1d.tryst.rendezvous.v1.GetGroupH\x00R\bgetGroup\x122\n" +
+	"\x05hello\x18\x10 \x01(\v2\x1a.tryst.rendezvous.v1.HelloH\x00R\x05helloB\x06\n" +
 	"\x04kind\"\xdc\x04\n" +
 	"\bResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x122\n" +
@@ -2713,7 +2786,8 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\"\x06\n" +
-	"\x04Done\"U\n" +
+	"\x04Done\"\a\n" +
+	"\x05Hello\"U\n" +
 	"\x11StartRegistration\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04roll\x18\x02 \x01(\tR\x04roll\x12\x18\n" +
@@ -2804,11 +2878,13 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\n" +
 	"statements\x18\x04 \x03(\fR\n" +
 	"statements\x12\x16\n" +
-	"\x06length\x18\x05 \x01(\x04R\x06length\"\x8b\x01\n" +
+	"\x06length\x18\x05 \x01(\x04R\x06length\"\xda\x01\n" +
 	"\x04Beat\x120\n" +
 	"\x05watch\x18\x01 \x01(\v2\x1a.tryst.rendezvous.v1.WatchR\x05watch\x125\n" +
 	"\anotices\x18\x02 \x03(\v2\x1b.tryst.rendezvous.v1.NoticeR\anotices\x12\x1a\n" +
-	"\bdraining\x18\x03 \x01(\bR\bdraining\"#\n" +
+	"\bdraining\x18\x03 \x01(\bR\bdraining\x12\x1b\n" +
+	"\tmin_index\x18\x04 \x01(\x04R\bminIndex\x120\n" +
+	"\x05error\x18\x05 \x01(\v2\x1a.tryst.rendezvous.v1.ErrorR\x05error\"#\n" +
 	"\x05Watch\x12\x1a\n" +
 	"\baccounts\x18\x01 \x03(\tR\baccounts\"\xd7\x01\n" +
 	"\x06Notice\x123\n" +
@@ -2857,91 +2933,94 @@ func file_rendezvous_proto_rawDescGZIP() []byte {
 	return file_rendezvous_proto_rawDescData
 }
 
-var file_rendezvous_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_rendezvous_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_rendezvous_proto_goTypes = []any{
 	(*Request)(nil),           // 0: tryst.rendezvous.v1.Request
 	(*Response)(nil),          // 1: tryst.rendezvous.v1.Response
 	(*Error)(nil),             // 2: tryst.rendezvous.v1.Error
 	(*Done)(nil),              // 3: tryst.rendezvous.v1.Done
-	(*StartRegistration)(nil), // 4: tryst.rendezvous.v1.StartRegistration
-	(*Registration)(nil),      // 5: tryst.rendezvous.v1.Registration
-	(*SignUp)(nil),            // 6: tryst.rendezvous.v1.SignUp
-	(*StartLogin)(nil),        // 7: tryst.rendezvous.v1.StartLogin
-	(*Login)(nil),             // 8: tryst.rendezvous.v1.Login
-	(*FinishLogin)(nil),       // 9: tryst.rendezvous.v1.FinishLogin
-	(*Vault)(nil),             // 10: tryst.rendezvous.v1.Vault
-	(*AppendDevice)(nil),      // 11: tryst.rendezvous.v1.AppendDevice
-	(*LookUp)(nil),            // 12: tryst.rendezvous.v1.LookUp
-	(*AccountRecord)(nil),     // 13: tryst.rendezvous.v1.AccountRecord
-	(*PublishKeys)(nil),       // 14: tryst.rendezvous.v1.PublishKeys
-	(*TakeKeys)(nil),          // 15: tryst.rendezvous.v1.TakeKeys
-	(*KeyBundles)(nil),        // 16: tryst.rendezvous.v1.KeyBundles
-	(*DeviceKeys)(nil),        // 17: tryst.rendezvous.v1.DeviceKeys
-	(*Announce)(nil),          // 18: tryst.rendezvous.v1.Announce
-	(*Withdraw)(nil),          // 19: tryst.rendezvous.v1.Withdraw
-	(*FindPeers)(nil),         // 20: tryst.rendezvous.v1.FindPeers
-	(*Peers)(nil),             // 21: tryst.rendezvous.v1.Peers
-	(*PeerPresence)(nil),      // 22: tryst.rendezvous.v1.PeerPresence
-	(*AppendGroup)(nil),       // 23: tryst.rendezvous.v1.AppendGroup
-	(*ListGroups)(nil),        // 24: tryst.rendezvous.v1.ListGroups
-	(*GroupList)(nil),         // 25: tryst.rendezvous.v1.GroupList
-	(*GroupSummary)(nil),      // 26: tryst.rendezvous.v1.GroupSummary
-	(*GetGroup)(nil),          // 27: tryst.rendezvous.v1.GetGroup
-	(*GroupChain)(nil),        // 28: tryst.rendezvous.v1.GroupChain
-	(*Beat)(nil),              // 29: tryst.rendezvous.v1.Beat
-	(*Watch)(nil),             // 30: tryst.rendezvous.v1.Watch
-	(*Notice)(nil),            // 31: tryst.rendezvous.v1.Notice
-	(*GroupChanged)(nil),      // 32: tryst.rendezvous.v1.GroupChanged
-	(*BalancerRequest)(nil),   // 33: tryst.rendezvous.v1.BalancerRequest
-	(*Assignment)(nil),        // 34: tryst.rendezvous.v1.Assignment
-	(*Backend)(nil),           // 35: tryst.rendezvous.v1.Backend
-	(*BackendReply)(nil),      // 36: tryst.rendezvous.v1.BackendReply
-	(*Forward)(nil),           // 37: tryst.rendezvous.v1.Forward
-	(*ForwardReply)(nil),      // 38: tryst.rendezvous.v1.ForwardReply
-	(*Rumours)(nil),           // 39: tryst.rendezvous.v1.Rumours
+	(*Hello)(nil),             // 4: tryst.rendezvous.v1.Hello
+	(*StartRegistration)(nil), // 5: tryst.rendezvous.v1.StartRegistration
+	(*Registration)(nil),      // 6: tryst.rendezvous.v1.Registration
+	(*SignUp)(nil),            // 7: tryst.rendezvous.v1.SignUp
+	(*StartLogin)(nil),        // 8: tryst.rendezvous.v1.StartLogin
+	(*Login)(nil),             // 9: tryst.rendezvous.v1.Login
+	(*FinishLogin)(nil),       // 10: tryst.rendezvous.v1.FinishLogin
+	(*Vault)(nil),             // 11: tryst.rendezvous.v1.Vault
+	(*AppendDevice)(nil),      // 12: tryst.rendezvous.v1.AppendDevice
+	(*LookUp)(nil),            // 13: tryst.rendezvous.v1.LookUp
+	(*AccountRecord)(nil),     // 14: tryst.rendezvous.v1.AccountRecord
+	(*PublishKeys)(nil),       // 15: tryst.rendezvous.v1.PublishKeys
+	(*TakeKeys)(nil),          // 16: tryst.rendezvous.v1.TakeKeys
+	(*KeyBundles)(nil),        // 17: tryst.rendezvous.v1.KeyBundles
+	(*DeviceKeys)(nil),        // 18: tryst.rendezvous.v1.DeviceKeys
+	(*Announce)(nil),          // 19: tryst.rendezvous.v1.Announce
+	(*Withdraw)(nil),          // 20: tryst.rendezvous.v1.Withdraw
+	(*FindPeers)(nil),         // 21: tryst.rendezvous.v1.FindPeers
+	(*Peers)(nil),             // 22: tryst.rendezvous.v1.Peers
+	(*PeerPresence)(nil),      // 23: tryst.rendezvous.v1.PeerPresence
+	(*AppendGroup)(nil),       // 24: tryst.rendezvous.v1.AppendGroup
+	(*ListGroups)(nil),        // 25: tryst.rendezvous.v1.ListGroups
+	(*GroupList)(nil),         // 26: tryst.rendezvous.v1.GroupList
+	(*GroupSummary)(nil),      // 27: tryst.rendezvous.v1.GroupSummary
+	(*GetGroup)(nil),          // 28: tryst.rendezvous.v1.GetGroup
+	(*GroupChain)(nil),        // 29: tryst.rendezvous.v1.GroupChain
+	(*Beat)(nil),              // 30: tryst.rendezvous.v1.Beat
+	(*Watch)(nil),             // 31: tryst.rendezvous.v1.Watch
+	(*Notice)(nil),            // 32: tryst.rendezvous.v1.Notice
+	(*GroupChanged)(nil),      // 33: tryst.rendezvous.v1.GroupChanged
+	(*BalancerRequest)(nil),   // 34: tryst.rendezvous.v1.BalancerRequest
+	(*Assignment)(nil),        // 35: tryst.rendezvous.v1.Assignment
+	(*Backend)(nil),           // 36: tryst.rendezvous.v1.Backend
+	(*BackendReply)(nil),      // 37: tryst.rendezvous.v1.BackendReply
+	(*Forward)(nil),           // 38: tryst.rendezvous.v1.Forward
+	(*ForwardReply)(nil),      // 39: tryst.rendezvous.v1.ForwardReply
+	(*Rumours)(nil),           // 40: tryst.rendezvous.v1.Rumours
 }
 var file_rendezvous_proto_depIdxs = []int32{
-	4,  // 0: tryst.rendezvous.v1.Request.start_registration:type_name -> tryst.rendezvous.v1.StartRegistration
-	6,  // 1: tryst.rendezvous.v1.Request.sign_up:type_name -> tryst.rendezvous.v1.SignUp
-	7,  // 2: tryst.rendezvous.v1.Request.start_login:type_name -> tryst.rendezvous.v1.StartLogin
-	9,  // 3: tryst.rendezvous.v1.Request.finish_login:type_name -> tryst.rendezvous.v1.FinishLogin
-	11, // 4: tryst.rendezvous.v1.Request.append_device:type_name -> tryst.rendezvous.v1.AppendDevice
-	14, // 5: tryst.rendezvous.v1.Request.publish_keys:type_name -> tryst.rendezvous.v1.PublishKeys
-	12, // 6: tryst.rendezvous.v1.Request.look_up:type_name -> tryst.rendezvous.v1.LookUp
-	15, // 7: tryst.rendezvous.v1.Request.take_keys:type_name -> tryst.rendezvous.v1.TakeKeys
-	18, // 8: tryst.rendezvous.v1.Request.announce:type_name -> tryst.rendezvous.v1.Announce
-	19, // 9: tryst.rendezvous.v1.Request.withdraw:type_name -> tryst.rendezvous.v1.Withdraw
-	20, // 10: tryst.rendezvous.v1.Request.find_peers:type_name -> tryst.rendezvous.v1.FindPeers
-	23, // 11: tryst.rendezvous.v1.Request.append_group:type_name -> tryst.rendezvous.v1.AppendGroup
-	24, // 12: tryst.rendezvous.v1.Request.list_groups:type_name -> tryst.rendezvous.v1.ListGroups
-	27, // 13: tryst.rendezvous.v1.Request.get_group:type_name -> tryst.rendezvous.v1.GetGroup
-	2,  // 14: tryst.rendezvous.v1.Response.error:type_name -> tryst.rendezvous.v1.Error
-	3,  // 15: tryst.rendezvous.v1.Response.done:type_name -> tryst.rendezvous.v1.Done
-	5,  // 16: tryst.rendezvous.v1.Response.registration:type_name -> tryst.rendezvous.v1.Registration
-	8,  // 17: tryst.rendezvous.v1.Response.login:type_name -> tryst.rendezvous.v1.Login
-	10, // 18: tryst.rendezvous.v1.Response.vault:type_name -> tryst.rendezvous.v1.Vault
-	13, // 19: tryst.rendezvous.v1.Response.account:type_name -> tryst.rendezvous.v1.AccountRecord
-	16, // 20: tryst.rendezvous.v1.Response.keys:type_name -> tryst.rendezvous.v1.KeyBundles
-	21, // 21: tryst.rendezvous.v1.Response.peers:type_name -> tryst.rendezvous.v1.Peers
-	25, // 22: tryst.rendezvous.v1.Response.groups:type_name -> tryst.rendezvous.v1.GroupList
-	28, // 23: tryst.rendezvous.v1.Response.group:type_name -> tryst.rendezvous.v1.GroupChain
-	13, // 24: tryst.rendezvous.v1.Vault.account:type_name -> tryst.rendezvous.v1.AccountRecord
-	17, // 25: tryst.rendezvous.v1.KeyBundles.devices:type_name -> tryst.rendezvous.v1.DeviceKeys
-	22, // 26: tryst.rendezvous.v1.Peers.peers:type_name -> tryst.rendezvous.v1.PeerPresence
-	26, // 27: tryst.rendezvous.v1.GroupList.groups:type_name -> tryst.rendezvous.v1.GroupSummary
-	30, // 28: tryst.rendezvous.v1.Beat.watch:type_name -> tryst.rendezvous.v1.Watch
-	31, // 29: tryst.rendezvous.v1.Beat.notices:type_name -> tryst.rendezvous.v1.Notice
-	22, // 30: tryst.rendezvous.v1.Notice.up:type_name -> tryst.rendezvous.v1.PeerPresence
-	32, // 31: tryst.rendezvous.v1.Notice.group_changed:type_name -> tryst.rendezvous.v1.GroupChanged
-	2,  // 32: tryst.rendezvous.v1.Assignment.error:type_name -> tryst.rendezvous.v1.Error
-	2,  // 33: tryst.rendezvous.v1.BackendReply.error:type_name -> tryst.rendezvous.v1.Error
-	2,  // 34: tryst.rendezvous.v1.ForwardReply.error:type_name -> tryst.rendezvous.v1.Error
-	22, // 35: tryst.rendezvous.v1.Rumours.peers:type_name -> tryst.rendezvous.v1.PeerPresence
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	5,  // 0: tryst.rendezvous.v1.Request.start_registration:type_name -> tryst.rendezvous.v1.StartRegistration
+	7,  // 1: tryst.rendezvous.v1.Request.sign_up:type_name -> tryst.rendezvous.v1.SignUp
+	8,  // 2: tryst.rendezvous.v1.Request.start_login:type_name -> tryst.rendezvous.v1.StartLogin
+	10, // 3: tryst.rendezvous.v1.Request.finish_login:type_name -> tryst.rendezvous.v1.FinishLogin
+	12, // 4: tryst.rendezvous.v1.Request.append_device:type_name -> tryst.rendezvous.v1.AppendDevice
+	15, // 5: tryst.rendezvous.v1.Request.publish_keys:type_name -> tryst.rendezvous.v1.PublishKeys
+	13, // 6: tryst.rendezvous.v1.Request.look_up:type_name -> tryst.rendezvous.v1.LookUp
+	16, // 7: tryst.rendezvous.v1.Request.take_keys:type_name -> tryst.rendezvous.v1.TakeKeys
+	19, // 8: tryst.rendezvous.v1.Request.announce:type_name -> tryst.rendezvous.v1.Announce
+	20, // 9: tryst.rendezvous.v1.Request.withdraw:type_name -> tryst.rendezvous.v1.Withdraw
+	21, // 10: tryst.rendezvous.v1.Request.find_peers:type_name -> tryst.rendezvous.v1.FindPeers
+	24, // 11: tryst.rendezvous.v1.Request.append_group:type_name -> tryst.rendezvous.v1.AppendGroup
+	25, // 12: tryst.rendezvous.v1.Request.list_groups:type_name -> tryst.rendezvous.v1.ListGroups
+	28, // 13: tryst.rendezvous.v1.Request.get_group:type_name -> tryst.rendezvous.v1.GetGroup
+	4,  // 14: tryst.rendezvous.v1.Request.hello:type_name -> tryst.rendezvous.v1.Hello
+	2,  // 15: tryst.rendezvous.v1.Response.error:type_name -> tryst.rendezvous.v1.Error
+	3,  // 16: tryst.rendezvous.v1.Response.done:type_name -> tryst.rendezvous.v1.Done
+	6,  // 17: tryst.rendezvous.v1.Response.registration:type_name -> tryst.rendezvous.v1.Registration
+	9,  // 18: tryst.rendezvous.v1.Response.login:type_name -> tryst.rendezvous.v1.Login
+	11, // 19: tryst.rendezvous.v1.Response.vault:type_name -> tryst.rendezvous.v1.Vault
+	14, // 20: tryst.rendezvous.v1.Response.account:type_name -> tryst.rendezvous.v1.AccountRecord
+	17, // 21: tryst.rendezvous.v1.Response.keys:type_name -> tryst.rendezvous.v1.KeyBundles
+	22, // 22: tryst.rendezvous.v1.Response.peers:type_name -> tryst.rendezvous.v1.Peers
+	26, // 23: tryst.rendezvous.v1.Response.groups:type_name -> tryst.rendezvous.v1.GroupList
+	29, // 24: tryst.rendezvous.v1.Response.group:type_name -> tryst.rendezvous.v1.GroupChain
+	14, // 25: tryst.rendezvous.v1.Vault.account:type_name -> tryst.rendezvous.v1.AccountRecord
+	18, // 26: tryst.rendezvous.v1.KeyBundles.devices:type_name -> tryst.rendezvous.v1.DeviceKeys
+	23, // 27: tryst.rendezvous.v1.Peers.peers:type_name -> tryst.rendezvous.v1.PeerPresence
+	27, // 28: tryst.rendezvous.v1.GroupList.groups:type_name -> tryst.rendezvous.v1.GroupSummary
+	31, // 29: tryst.rendezvous.v1.Beat.watch:type_name -> tryst.rendezvous.v1.Watch
+	32, // 30: tryst.rendezvous.v1.Beat.notices:type_name -> tryst.rendezvous.v1.Notice
+	2,  // 31: tryst.rendezvous.v1.Beat.error:type_name -> tryst.rendezvous.v1.Error
+	23, // 32: tryst.rendezvous.v1.Notice.up:type_name -> tryst.rendezvous.v1.PeerPresence
+	33, // 33: tryst.rendezvous.v1.Notice.group_changed:type_name -> tryst.rendezvous.v1.GroupChanged
+	2,  // 34: tryst.rendezvous.v1.Assignment.error:type_name -> tryst.rendezvous.v1.Error
+	2,  // 35: tryst.rendezvous.v1.BackendReply.error:type_name -> tryst.rendezvous.v1.Error
+	2,  // 36: tryst.rendezvous.v1.ForwardReply.error:type_name -> tryst.rendezvous.v1.Error
+	23, // 37: tryst.rendezvous.v1.Rumours.peers:type_name -> tryst.rendezvous.v1.PeerPresence
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_rendezvous_proto_init() }
@@ -2964,6 +3043,7 @@ func file_rendezvous_proto_init() {
 		(*Request_AppendGroup)(nil),
 		(*Request_ListGroups)(nil),
 		(*Request_GetGroup)(nil),
+		(*Request_Hello)(nil),
 	}
 	file_rendezvous_proto_msgTypes[1].OneofWrappers = []any{
 		(*Response_Error)(nil),
@@ -2977,11 +3057,11 @@ func file_rendezvous_proto_init() {
 		(*Response_Groups)(nil),
 		(*Response_Group)(nil),
 	}
-	file_rendezvous_proto_msgTypes[27].OneofWrappers = []any{
+	file_rendezvous_proto_msgTypes[28].OneofWrappers = []any{
 		(*GetGroup_Name)(nil),
 		(*GetGroup_Id)(nil),
 	}
-	file_rendezvous_proto_msgTypes[31].OneofWrappers = []any{
+	file_rendezvous_proto_msgTypes[32].OneofWrappers = []any{
 		(*Notice_Up)(nil),
 		(*Notice_AccountChanged)(nil),
 		(*Notice_GroupChanged)(nil),
@@ -2993,7 +3073,7 @@ func file_rendezvous_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rendezvous_proto_rawDesc), len(file_rendezvous_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   40,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
