@@ -2406,7 +2406,7 @@ type Assignment struct {
 	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
 	Cluster       []byte                 `protobuf:"bytes,2,opt,name=cluster,proto3" json:"cluster,omitempty"`         // Ed25519 public key of the cluster, 32 bytes
 	Certificate   []byte                 `protobuf:"bytes,3,opt,name=certificate,proto3" json:"certificate,omitempty"` // signed record.Certificate of the server
-	Addresses     [][]byte               `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`     // multiaddrs, the circuit's included
+	Addresses     [][]byte               `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`     // multiaddrs: the server's own where it advertises any, else a circuit's
 	Lifetime      uint32                 `protobuf:"varint,5,opt,name=lifetime,proto3" json:"lifetime,omitempty"`      // seconds; then ask again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2689,11 +2689,11 @@ func (x *ForwardReply) GetResult() []byte {
 	return nil
 }
 
-// Rumours is the frame of /tryst/presence/1.0.0 between servers.
+// Rumours is the frame of /tryst/presence/1.0.0 between servers. An empty one
+// says that the sender is still there.
 type Rumours struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Peers         []*PeerPresence        `protobuf:"bytes,1,rep,name=peers,proto3" json:"peers,omitempty"`
-	Withdrawn     [][]byte               `protobuf:"bytes,2,rep,name=withdrawn,proto3" json:"withdrawn,omitempty"` // peer IDs
+	Rumours       []*Rumour              `protobuf:"bytes,1,rep,name=rumours,proto3" json:"rumours,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2728,18 +2728,88 @@ func (*Rumours) Descriptor() ([]byte, []int) {
 	return file_rendezvous_proto_rawDescGZIP(), []int{40}
 }
 
-func (x *Rumours) GetPeers() []*PeerPresence {
+func (x *Rumours) GetRumours() []*Rumour {
 	if x != nil {
-		return x.Peers
+		return x.Rumours
 	}
 	return nil
 }
 
-func (x *Rumours) GetWithdrawn() [][]byte {
+// Rumour says that a device is somewhere, or no longer is.
+type Rumour struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	Device        []byte                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`                // peer ID
+	Record        []byte                 `protobuf:"bytes,3,opt,name=record,proto3" json:"record,omitempty"`                // libp2p signed peer record; empty: withdrawn
+	Seq           uint64                 `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`                     // of the record that was withdrawn
+	LeftMs        uint32                 `protobuf:"varint,5,opt,name=left_ms,json=leftMs,proto3" json:"left_ms,omitempty"` // how long it still stands, so that passing it on adds nothing
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rumour) Reset() {
+	*x = Rumour{}
+	mi := &file_rendezvous_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rumour) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rumour) ProtoMessage() {}
+
+func (x *Rumour) ProtoReflect() protoreflect.Message {
+	mi := &file_rendezvous_proto_msgTypes[41]
 	if x != nil {
-		return x.Withdrawn
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rumour.ProtoReflect.Descriptor instead.
+func (*Rumour) Descriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *Rumour) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *Rumour) GetDevice() []byte {
+	if x != nil {
+		return x.Device
 	}
 	return nil
+}
+
+func (x *Rumour) GetRecord() []byte {
+	if x != nil {
+		return x.Record
+	}
+	return nil
+}
+
+func (x *Rumour) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Rumour) GetLeftMs() uint32 {
+	if x != nil {
+		return x.LeftMs
+	}
+	return 0
 }
 
 var File_rendezvous_proto protoreflect.FileDescriptor
@@ -2916,10 +2986,15 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\fForwardReply\x120\n" +
 	"\x05error\x18\x01 \x01(\v2\x1a.tryst.rendezvous.v1.ErrorR\x05error\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x16\n" +
-	"\x06result\x18\x03 \x01(\fR\x06result\"`\n" +
-	"\aRumours\x127\n" +
-	"\x05peers\x18\x01 \x03(\v2!.tryst.rendezvous.v1.PeerPresenceR\x05peers\x12\x1c\n" +
-	"\twithdrawn\x18\x02 \x03(\fR\twithdrawnB0Z.github.com/tryst-chat/tryst/rendezvous/wire/pbb\x06proto3"
+	"\x06result\x18\x03 \x01(\fR\x06result\"@\n" +
+	"\aRumours\x125\n" +
+	"\arumours\x18\x01 \x03(\v2\x1b.tryst.rendezvous.v1.RumourR\arumours\"}\n" +
+	"\x06Rumour\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\fR\x06device\x12\x16\n" +
+	"\x06record\x18\x03 \x01(\fR\x06record\x12\x10\n" +
+	"\x03seq\x18\x04 \x01(\x04R\x03seq\x12\x17\n" +
+	"\aleft_ms\x18\x05 \x01(\rR\x06leftMsB0Z.github.com/tryst-chat/tryst/rendezvous/wire/pbb\x06proto3"
 
 var (
 	file_rendezvous_proto_rawDescOnce sync.Once
@@ -2933,7 +3008,7 @@ func file_rendezvous_proto_rawDescGZIP() []byte {
 	return file_rendezvous_proto_rawDescData
 }
 
-var file_rendezvous_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_rendezvous_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_rendezvous_proto_goTypes = []any{
 	(*Request)(nil),           // 0: tryst.rendezvous.v1.Request
 	(*Response)(nil),          // 1: tryst.rendezvous.v1.Response
@@ -2976,6 +3051,7 @@ var file_rendezvous_proto_goTypes = []any{
 	(*Forward)(nil),           // 38: tryst.rendezvous.v1.Forward
 	(*ForwardReply)(nil),      // 39: tryst.rendezvous.v1.ForwardReply
 	(*Rumours)(nil),           // 40: tryst.rendezvous.v1.Rumours
+	(*Rumour)(nil),            // 41: tryst.rendezvous.v1.Rumour
 }
 var file_rendezvous_proto_depIdxs = []int32{
 	5,  // 0: tryst.rendezvous.v1.Request.start_registration:type_name -> tryst.rendezvous.v1.StartRegistration
@@ -3015,7 +3091,7 @@ var file_rendezvous_proto_depIdxs = []int32{
 	2,  // 34: tryst.rendezvous.v1.Assignment.error:type_name -> tryst.rendezvous.v1.Error
 	2,  // 35: tryst.rendezvous.v1.BackendReply.error:type_name -> tryst.rendezvous.v1.Error
 	2,  // 36: tryst.rendezvous.v1.ForwardReply.error:type_name -> tryst.rendezvous.v1.Error
-	23, // 37: tryst.rendezvous.v1.Rumours.peers:type_name -> tryst.rendezvous.v1.PeerPresence
+	41, // 37: tryst.rendezvous.v1.Rumours.rumours:type_name -> tryst.rendezvous.v1.Rumour
 	38, // [38:38] is the sub-list for method output_type
 	38, // [38:38] is the sub-list for method input_type
 	38, // [38:38] is the sub-list for extension type_name
@@ -3073,7 +3149,7 @@ func file_rendezvous_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rendezvous_proto_rawDesc), len(file_rendezvous_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
