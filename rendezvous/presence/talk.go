@@ -1,0 +1,139 @@
+package presence
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+)
+
+// queue holds what one other server has yet to be told. It is never waited
+// for: when it is full, overflow closes and the server gets everything anew.
+type queue struct {
+	news     chan Presence
+	overflow chan struct{}
+	lost     bool // overflow is closed; guarded by Gossip.mu
+}
+
+// spread queues news for every server that a stream is open to. The caller
+// holds g.mu.
+func (g *Gossip) spread(p Presence) {
+	for _, q := range g.queues {
+		if q.lost {
+			continue
+		}
+		select {
+		case q.news <- p:
+		default:
+			q.lost = true
+			close(q.overflow)
+		}
+	}
+}
+
+// talk keeps one other server informed until ctx ends.
+func (g *Gossip) talk(ctx context.Context, id peer.ID) {
+	wait := minRetry
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := g.tell(ctx, id)
+		if ctx.Err() != nil {
+			return
+		}
+		g.cfg.Logger.Debug("presence: stream to server ended", "server", id, "err", err)
+		if time.Since(began) > maxRetry {
+			wait = minRetry // it worked for a while
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait/2 + rand.N(wait)): // jitter: servers must not redial in step
+		}
+		wait = min(2*wait, maxRetry)
+	}
+}
+
+// tell opens a stream, sends everything, then what changes.
+func (g *Gossip) tell(ctx context.Context, id peer.ID) error {
+	// A server that was away a moment ago is back now: libp2p's own memory of
+	// failed dials would make it wait for seconds.
+	if s, ok := g.cfg.Host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
+		s.Backoff().Clear(id)
+	}
+	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
+	s, err := g.cfg.Host.NewStream(network.WithAllowLimitedConn(dialing, "presence"), id, wire.Presence)
+	cancel()
+	if err != nil {
+		return err
+	}
+	defer s.Reset() // only this side speaks, so there is nothing to end cleanly
+	stop := context.AfterFunc(ctx, func() { s.Reset() })
+	defer stop()
+
+	q, all := g.subscribe(id)
+	defer g.unsubscribe(id)
+	for len(all) > 0 {
+		n := min(maxBatch, len(all))
+		if err := write(s, all[:n]); err != nil {
+			return err
+		}
+		all = all[n:]
+	}
+	return g.follow(ctx, s, q)
+}
+
+// follow sends what comes into the queue, and an empty frame now and then.
+func (g *Gossip) follow(ctx context.Context, s network.Stream, q *queue) error {
+	idle := time.NewTicker(idleInterval)
+	defer idle.Stop()
+	for {
+		var batch []Presence
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-q.overflow:
+			return errLagging
+		case <-idle.C:
+		case p := <-q.news:
+			batch = append(batch, p)
+		}
+		for len(batch) < maxBatch && len(q.news) > 0 { // this is the only reader
+			batch = append(batch, <-q.news)
+		}
+		if err := write(s, batch); err != nil {
+			return err
+		}
+	}
+}
+
+// subscribe starts a queue and returns all that came before it.
+func (g *Gossip) subscribe(id peer.ID) (*queue, []Presence) {
+	q := &queue{news: make(chan Presence, maxQueue), overflow: make(chan struct{})}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.queues[id] = q
+	return q, g.table.All(time.Now())
+}
+
+func (g *Gossip) unsubscribe(id peer.ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.queues, id)
+}
+
+func write(s network.Stream, batch []Presence) error {
+	now := time.Now()
+	frame := &pb.Rumours{Rumours: make([]*pb.Rumour, 0, len(batch))}
+	for _, p := range batch {
+		frame.Rumours = append(frame.Rumours, toWire(p, now))
+	}
+	if err := s.SetWriteDeadline(now.Add(frameTimeout)); err != nil {
+		return err
+	}
+	return wire.WriteFrame(s, frame)
+}
