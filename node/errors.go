@@ -1,0 +1,85 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+)
+
+// Code names a kind of failure for programs; the names are those of the JSON
+// output and are only ever added to.
+type Code string
+
+// The codes of errors that a node reports.
+const (
+	CodeUsage         Code = "usage"
+	CodeNotLoggedIn   Code = "not_logged_in"
+	CodeLoggedIn      Code = "logged_in"
+	CodeBadName       Code = "bad_name"
+	CodeNameTaken     Code = "name_taken"
+	CodeWrongPassword Code = "wrong_password"
+	CodeNoAccount     Code = "no_account"
+	CodeNoGroup       Code = "no_group"
+	CodeGroupTaken    Code = "group_taken"
+	CodeNotMember     Code = "not_member"
+	CodeAlreadyMember Code = "already_member"
+	CodeFull          Code = "full"
+	CodeTooLong       Code = "too_long"
+	CodeNoFile        Code = "no_file"
+	CodeFileFailed    Code = "file_failed"
+	CodeOffline       Code = "offline"
+	CodeNoQuorum      Code = "no_quorum"
+	CodeTooMany       Code = "too_many"
+	CodeIdentity      Code = "identity_changed"
+	CodeBusy          Code = "busy"
+	CodeRefused       Code = "refused"
+	CodeInternal      Code = "internal"
+)
+
+// Error is a failure in a person's words: what happened and why, and what to
+// do next.
+type Error struct {
+	Code    Code
+	Message string // one sentence
+	Hint    string // one sentence, may be empty
+	cause   error
+}
+
+// Error returns message and hint.
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return e.Message
+	}
+	return e.Message + " " + e.Hint
+}
+
+// Unwrap returns what lies beneath, for errors.Is.
+func (e *Error) Unwrap() error { return e.cause }
+
+func fail(code Code, cause error, hint, message string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(message, args...), Hint: hint, cause: cause}
+}
+
+// explain turns any error into one that a person can read. doing completes
+// "could not …".
+func explain(err error, doing string) *Error {
+	var known *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, wire.ErrTooMany):
+		return fail(CodeTooMany, err, "Wait a little and try again.", "Could not %s: there were too many attempts.", doing)
+	case errors.Is(err, wire.ErrUnavailable):
+		return fail(CodeNoQuorum, err, "Try again in a moment; if it stays so, tell the people who run the servers.", "Could not %s: too few rendezvous servers are running to agree on it.", doing)
+	case errors.Is(err, wire.ErrNotLoggedIn):
+		return fail(CodeNotLoggedIn, err, "Type: login <username+rollnumber> <password>", "Could not %s: the servers do not know this device.", doing)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fail(CodeOffline, err, "Check that the balancer's address is right and that it is running, then try again.", "Could not %s: no rendezvous server answered in time.", doing)
+	default:
+		return fail(CodeInternal, err, "Try again; with --log FILE the reason is written down.", "Could not %s: %v.", doing, err)
+	}
+}

@@ -1,0 +1,55 @@
+package node
+
+import (
+	"time"
+
+	"github.com/tryst-chat/tryst/rendezvous/record"
+)
+
+// EventKind names what happened; the names are those of the JSON output.
+type EventKind string
+
+// The events of a node. Message, File and Joined tell of others; Sending,
+// Sent, Delivered and Progress of one's own; Link and Notice of the node.
+const (
+	EventMessage   EventKind = "message"   // ID, From, To, Group, Text
+	EventFile      EventKind = "file"      // ID, From, To, Group, Name, Size, SHA256, Path: it is whole
+	EventSending   EventKind = "sending"   // ID, To or Group: it is on this device's disk
+	EventSent      EventKind = "sent"      // ID, To or Group: one device has it on its disk; the topic took it
+	EventDelivered EventKind = "delivered" // ID, By: decrypted and committed there
+	EventProgress  EventKind = "progress"  // ID, Name, Done, Total in bytes
+	EventJoined    EventKind = "joined"    // Group, Account
+	EventLink      EventKind = "link"      // Online, Text: the way to the servers
+	EventNotice    EventKind = "notice"    // Text: something that the person should know
+	EventError     EventKind = "error"     // Err; ID where it concerns a message or file
+)
+
+// Event is one thing that happened. Only the fields that its kind names are
+// set.
+type Event struct {
+	Kind    EventKind
+	At      time.Time // when it was sent, by the sender's clock, for Message and File
+	ID      string    // message ID, 32 hexadecimal characters
+	From    record.Account
+	To      record.Account // of a direct message
+	By      record.Account
+	Account record.Account
+	Group   record.GroupName
+	Text    string
+	Name    string // of a file, safe to show
+	Size    int64  // bytes
+	SHA256  string // hexadecimal
+	Path    string // where the file is now
+	Done    int64
+	Total   int64
+	Online  bool
+	Err     *Error
+}
+
+// Group is a group as the directory lists it.
+type Group struct {
+	Name    record.GroupName
+	Members int
+	Mine    bool
+	Waiting bool // joined, but no member has let this device in yet
+}

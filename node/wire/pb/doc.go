@@ -1,0 +1,6 @@
+// Package pb holds the generated protobuf types of the node-to-node wire. They
+// stay at the edge: whoever receives one converts and validates it before
+// anything else sees it.
+package pb
+
+//go:generate protoc --go_out=. --go_opt=paths=source_relative node.proto
