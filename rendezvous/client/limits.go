@@ -1,0 +1,37 @@
+package client
+
+import "time"
+
+// Limits of the client, each with its reason.
+const (
+	// balancerTimeout bounds connecting to a balancer and its answer: a little
+	// above a slow mobile round trip times the handshake's four.
+	balancerTimeout = 4 * time.Second
+	// serverTimeout bounds connecting to an assigned server and its hello; a
+	// server that needs longer is avoided and another one asked for.
+	serverTimeout = 5 * time.Second
+	// avoidFor is how long a balancer is told not to assign a server that
+	// failed this node; by then the balancer's own beat knows better.
+	avoidFor = 15 * time.Second
+	// maxAvoid bounds what BalancerRequest carries.
+	maxAvoid = 32
+
+	// retryLeast and retryMost bound the pause between attempts, which doubles
+	// and is drawn at random from its upper half, so that the clients of a dead
+	// server do not arrive as a herd. The first attempt after a loss waits up
+	// to retryLeast only: nobody should notice but the log.
+	retryLeast = 50 * time.Millisecond
+	retryMost  = 3 * time.Second
+
+	// minLifetime and maxLifetime bound the lifetime of an assignment, so that
+	// a balancer can make a client neither hammer it nor stay for ever.
+	minLifetime = 10 * time.Second
+	maxLifetime = 24 * time.Hour
+
+	// maxNotices bounds the notices that wait for a slow reader; one Resync
+	// takes the place of all of them.
+	maxNotices = 1024
+
+	// maxListed bounds the groups that ListGroups collects: a hundred pages.
+	maxListed = 100_000
+)
