@@ -1,0 +1,83 @@
+package senderkey
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"math"
+
+	"github.com/tryst-chat/tryst/node/crypto/seal"
+	"github.com/tryst-chat/tryst/node/key"
+)
+
+// Sender is the sending end of a chain. It is a value without a lock: one
+// goroutine owns it.
+type Sender struct {
+	key.Redacted
+	scope
+	iteration uint32 // of the next message
+	chainKey  secret
+	signing   ed25519.PrivateKey // never changed; clones share it
+}
+
+// NewSender returns a fresh chain and signing key for an epoch of a group.
+func NewSender(groupID [GroupIDSize]byte, epoch uint64) (*Sender, error) {
+	_, signing, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("senderkey: generate: %w", err)
+	}
+	s := &Sender{scope: scope{group: groupID, epoch: epoch}, signing: signing}
+	rand.Read(s.chain[:]) // never fails: crypto/rand ends the program instead
+	rand.Read(s.chainKey[:])
+	return s, nil
+}
+
+// GroupID returns the group that the chain belongs to.
+func (s *Sender) GroupID() [GroupIDSize]byte { return s.group }
+
+// Epoch returns the epoch that the chain belongs to.
+func (s *Sender) Epoch() uint64 { return s.epoch }
+
+// SigningKey returns a copy of the 32-byte Ed25519 public key, for the device
+// key to certify.
+func (s *Sender) SigningKey() []byte { return bytes.Clone(s.signing.Public().(ed25519.PublicKey)) }
+
+// Distribution returns what a member needs to read from the next message on.
+// It is a secret of DistributionSize bytes, for the pairwise sessions only.
+func (s *Sender) Distribution() []byte {
+	d := distribution{scope: s.scope, iteration: s.iteration, chainKey: s.chainKey}
+	copy(d.signing[:], s.SigningKey())
+	return d.marshal()
+}
+
+// Encrypt pads, seals and signs plaintext, at most MaxPlaintext bytes, bound to
+// group, epoch and ad, and returns the message and its number in the chain. The
+// sender must be stored before the message leaves the device.
+func (s *Sender) Encrypt(ad, plaintext []byte) (message []byte, iteration uint32, err error) {
+	switch {
+	case len(plaintext) > MaxPlaintext:
+		return nil, 0, fmt.Errorf("senderkey: %w", seal.ErrTooLong)
+	case s.iteration == math.MaxUint32:
+		return nil, 0, ErrExhausted
+	}
+	bound, header := s.bind(ad), s.header(s.iteration)
+	k := key.MessageFrom(messageKey(s.chainKey))
+	body, err := seal.Seal(k, seal.SenderKey, bound, header, seal.Pad(plaintext))
+	if err != nil {
+		return nil, 0, fmt.Errorf("senderkey: %w", err)
+	}
+	message = append(header, body...)
+	message = append(message, ed25519.Sign(s.signing, signed(bound, message))...)
+
+	iteration = s.iteration
+	s.iteration++
+	s.chainKey = nextChainKey(s.chainKey)
+	return message, iteration, nil
+}
+
+// Clone returns a copy. Only one of the two may go on to encrypt.
+func (s *Sender) Clone() *Sender {
+	c := *s
+	return &c
+}
