@@ -1,0 +1,176 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tryst-chat/tryst/rendezvous/directory/pb"
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+)
+
+// Directory is the state machine on its store. Queries may run at any time and
+// beside Apply.
+type Directory struct {
+	store Store // immutable
+
+	mu       sync.Mutex // held over a whole Apply
+	position Position   // guarded by mu: what the store holds under keyPosition
+}
+
+// Position says how far the log has been applied.
+type Position struct {
+	Index, Term uint64 // of the last applied entry; zero before the first
+	// ConfigurationIndex and Configuration are those of the last Entry that
+	// carried a configuration.
+	ConfigurationIndex uint64
+	Configuration      []byte
+}
+
+// Entry is one entry of the replicated log.
+type Entry struct {
+	Index, Term uint64
+	// Command is what one of the command functions returned. It may be empty:
+	// the entry then only moves the position.
+	Command []byte
+	// Configuration is who replicates, in the cluster's own encoding; nil for
+	// all entries but those that change it. It is kept with the data since a
+	// snapshot's metadata must name it.
+	Configuration []byte
+}
+
+// Result is what a command came to.
+type Result struct {
+	Err    error  // nil, or a sentinel of package wire, wrapped
+	Value  []byte // TakeKeys only: see ParseTakenKeys
+	Events []Event
+}
+
+// New returns the directory that a store holds; an empty store is an empty
+// directory.
+func New(store Store) (*Directory, error) {
+	d := &Directory{store: store}
+	return d, d.Reload()
+}
+
+// Reload reads the position again after the store's contents were replaced.
+func (d *Directory) Reload() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.store.View(func(r Reader) (err error) {
+		d.position, err = loadPosition(r)
+		return err
+	})
+}
+
+// Position returns how far the log has been applied.
+func (d *Directory) Position() Position {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.position
+}
+
+// AppliedIndex returns the index of the last applied entry. A query made
+// afterwards sees at least that state.
+func (d *Directory) AppliedIndex() uint64 { return d.Position().Index }
+
+// Apply applies log entries in order and returns one result each. Entries at or
+// below the applied index change nothing and have an empty result.
+//
+// An error means that the store failed, and that nothing from some entry on was
+// applied. The server cannot go on then: it must stop and start again from what
+// its store holds.
+func (d *Directory) Apply(entries []Entry) ([]Result, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	results := make([]Result, len(entries))
+	for done := 0; done < len(entries); {
+		n := len(entries) - done
+		err := d.commit(entries[done:], results[done:])
+		// One transaction for all, so that they share one sync to disk; where
+		// the store cannot hold so much, two smaller ones come to the same.
+		for errors.Is(err, ErrTooBig) && n > 1 {
+			n /= 2
+			err = d.commit(entries[done:done+n], results[done:])
+		}
+		if err != nil {
+			return nil, fmt.Errorf("directory: apply entry %d: %w", entries[done].Index, err)
+		}
+		done += n
+	}
+	return results, nil
+}
+
+// commit applies entries in one transaction. The position is written in the
+// same one: a crash loses both or neither, and an entry that comes again after
+// it is known and skipped.
+func (d *Directory) commit(entries []Entry, results []Result) error {
+	position := d.position
+	err := d.store.Update(func(w Writer) error {
+		position = d.position
+		for i, e := range entries {
+			results[i] = Result{}
+			if e.Index <= position.Index {
+				continue
+			}
+			position.Index, position.Term = e.Index, e.Term
+			if e.Configuration != nil {
+				position.ConfigurationIndex, position.Configuration = e.Index, slices.Clone(e.Configuration)
+			}
+			if len(e.Command) == 0 {
+				continue
+			}
+			var err error
+			results[i], err = run(w, e.Command)
+			if err != nil {
+				return err
+			}
+		}
+		if position.Index == d.position.Index {
+			return nil
+		}
+		return savePosition(w, position)
+	})
+	if err == nil {
+		d.position = position
+	}
+	return err
+}
+
+// run applies one command. Each command checks all before it writes anything,
+// so that one that is refused has changed nothing.
+func run(w Writer, raw []byte) (Result, error) {
+	var c pb.Command
+	if len(raw) > MaxCommand {
+		return Result{Err: wire.ErrTooLarge}, nil
+	}
+	if err := proto.Unmarshal(raw, &c); err != nil {
+		return Result{Err: fmt.Errorf("%w: not a command", wire.ErrBadRequest)}, nil
+	}
+	var (
+		value  []byte
+		events []Event
+		err    error
+	)
+	switch kind := c.GetKind().(type) {
+	case *pb.Command_SignUp:
+		events, err = signUp(w, kind.SignUp)
+	case *pb.Command_AppendDevice:
+		events, err = appendDevice(w, kind.AppendDevice)
+	case *pb.Command_PublishKeys:
+		events, err = publishKeys(w, kind.PublishKeys)
+	case *pb.Command_TakeKeys:
+		value, events, err = takeKeys(w, kind.TakeKeys)
+	case *pb.Command_AppendGroup:
+		events, err = appendGroup(w, kind.AppendGroup)
+	default:
+		err = fmt.Errorf("%w: unknown command", wire.ErrBadRequest)
+	}
+	if err != nil && !isRefusal(err) {
+		return Result{}, err
+	}
+	return Result{Err: err, Value: value, Events: events}, nil
+}

@@ -1,0 +1,22 @@
+// Package directory is the replicated state machine of the rendezvous servers:
+// accounts with their device logs, key bundles and one-time prekeys, groups
+// with their membership chains.
+//
+// It is pure: commands in, results and events out, state in a Store that the
+// caller brings. It knows nothing of Raft, connections or clocks, starts no
+// goroutine, and gives the same answer to the same commands on every server.
+// Package cluster feeds it the replicated log; the servers' request handlers
+// query it. It believes no one: every record is verified as it is applied, so
+// that no server can be talked into storing what a node would refuse.
+//
+// Commands carry no time. Nothing here expires yet; what will (mail, archives)
+// must take its time from commands too, for a clock read while applying would
+// differ from server to server.
+//
+// A command whose outcome was lost is simply proposed again. Each is
+// idempotent by what it says, without a client's token: a sign-up, a device
+// entry or a statement that is already there word for word succeeds again, a
+// prekey that was published once is not published twice, and TakeKeys hands
+// out another prekey, which costs one key and is safe where handing out the
+// same one again would not be.
+package directory

@@ -1,0 +1,141 @@
+package directory
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tryst-chat/tryst/rendezvous/directory/pb"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+)
+
+// The keys of the store. Everything of an account stands under its name, so
+// that a shard of accounts is a range of keys; names hold no zero byte, so that
+// one ends them.
+//
+//	p                              pb.Position
+//	a <account> 0 a                pb.Account
+//	a <account> 0 l                state of the record.DeviceLog
+//	a <account> 0 d <seq>          signed record.DeviceEntry
+//	a <account> 0 b <device>       signed record.Bundle
+//	a <account> 0 s <device>       pb.Stock
+//	a <account> 0 o <device> <id>  signed record.OneTimePrekey
+//	a <account> 0 g <group name>   group ID
+//	d <device>                     account
+//	n <group name>                 pb.Group
+//	g <group ID> c                 state of the record.Chain
+//	g <group ID> s <seq>           signed record.Statement
+var keyPosition = []byte("p")
+
+func accountKey(a record.Account, field byte, rest ...byte) []byte {
+	key := make([]byte, 0, 1+len(a)+2+len(rest)+4)
+	key = append(key, 'a')
+	key = append(key, a...)
+	key = append(key, 0, field)
+	return append(key, rest...)
+}
+
+func keyAccount(a record.Account) []byte           { return accountKey(a, 'a') }
+func keyDeviceLog(a record.Account) []byte         { return accountKey(a, 'l') }
+func keyBundle(a record.Account, d peer.ID) []byte { return accountKey(a, 'b', []byte(d)...) }
+func keyStock(a record.Account, d peer.ID) []byte  { return accountKey(a, 's', []byte(d)...) }
+func keyDeviceEntry(a record.Account, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(accountKey(a, 'd'), seq)
+}
+func keyPrekey(a record.Account, d peer.ID, id uint32) []byte {
+	return binary.BigEndian.AppendUint32(accountKey(a, 'o', []byte(d)...), id)
+}
+func keyMembership(a record.Account, g record.GroupName) []byte {
+	return accountKey(a, 'g', []byte(g)...)
+}
+func keyDevice(d peer.ID) []byte             { return append([]byte("d"), d...) }
+func keyGroupName(n record.GroupName) []byte { return append([]byte("n"), n...) }
+
+func groupKey(id record.GroupID, field byte) []byte {
+	return append(append([]byte("g"), id[:]...), field)
+}
+func keyChain(id record.GroupID) []byte { return groupKey(id, 'c') }
+func keyStatement(id record.GroupID, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(groupKey(id, 's'), seq)
+}
+
+// marshal gives equal messages equal bytes, which replayed logs rely on.
+func marshal(m proto.Message) ([]byte, error) {
+	return proto.MarshalOptions{Deterministic: true}.Marshal(m)
+}
+
+func load(r Reader, key []byte, m proto.Message) error {
+	value, err := r.Get(key)
+	if err != nil {
+		return err
+	}
+	if err := proto.Unmarshal(value, m); err != nil {
+		return fmt.Errorf("directory: stored value at %q: %w", key, err)
+	}
+	return nil
+}
+
+func save(w Writer, key []byte, m proto.Message) error {
+	value, err := marshal(m)
+	if err != nil {
+		return fmt.Errorf("directory: value for %q: %w", key, err)
+	}
+	return w.Set(key, value)
+}
+
+func has(r Reader, key []byte) (bool, error) {
+	switch _, err := r.Get(key); err {
+	case nil:
+		return true, nil
+	case ErrMissing:
+		return false, nil
+	default:
+		return false, err
+	}
+}
+
+// collect returns all values under a prefix, in the order of their keys.
+func collect(r Reader, prefix, from []byte, limit int) ([][]byte, error) {
+	var values [][]byte
+	err := r.Scan(prefix, from, func(_, value []byte) (bool, error) {
+		values = append(values, value)
+		return len(values) < limit, nil
+	})
+	return values, err
+}
+
+func loadLog(r Reader, a record.Account) (record.DeviceLog, error) {
+	state, err := r.Get(keyDeviceLog(a))
+	if err != nil {
+		return record.DeviceLog{}, err
+	}
+	return record.RestoreDeviceLog(state)
+}
+
+func loadChain(r Reader, id record.GroupID) (record.Chain, error) {
+	state, err := r.Get(keyChain(id))
+	if err != nil {
+		return record.Chain{}, err
+	}
+	return record.RestoreChain(state)
+}
+
+func loadPosition(r Reader) (Position, error) {
+	var p pb.Position
+	if err := load(r, keyPosition, &p); err != nil && err != ErrMissing {
+		return Position{}, err
+	}
+	return Position{
+		Index: p.GetIndex(), Term: p.GetTerm(),
+		ConfigurationIndex: p.GetConfigurationIndex(), Configuration: p.GetConfiguration(),
+	}, nil
+}
+
+func savePosition(w Writer, p Position) error {
+	return save(w, keyPosition, &pb.Position{
+		Index: p.Index, Term: p.Term,
+		ConfigurationIndex: p.ConfigurationIndex, Configuration: p.Configuration,
+	})
+}

@@ -1,0 +1,127 @@
+package record
+
+import (
+	"crypto/ed25519"
+	"maps"
+	"slices"
+)
+
+// A verified log or chain can be put away and taken out again without
+// verifying every signature anew. Such a state is unsigned: it is for one's own
+// store and never for anybody else's word.
+
+const (
+	logStateLabel   = "tryst device log state 1"
+	chainStateLabel = "tryst membership chain state 1"
+)
+
+// State returns the log's state in canonical encoding, at most 11 KB.
+func (l DeviceLog) State() []byte {
+	e := newEncoder(logStateLabel)
+	e.text(string(l.account))
+	e.bytes(l.identity)
+	e.fixed(l.head[:])
+	e.u64(l.length)
+	e.u64(uint64(len(l.ever)))
+	for _, device := range l.ever {
+		e.bytes([]byte(device))
+		e.flag(slices.Contains(l.active, device))
+	}
+	return e.b
+}
+
+// RestoreDeviceLog is the reverse of DeviceLog.State. It returns ErrMalformed
+// for anything else.
+func RestoreDeviceLog(state []byte) (DeviceLog, error) {
+	d := newDecoder(state, logStateLabel)
+	l := DeviceLog{account: d.account(), identity: slices.Clone(d.bytes(ed25519.PublicKeySize))}
+	d.fixed(l.head[:])
+	l.length = d.u64()
+	for range d.count(MaxDeviceLog) {
+		device := d.peer()
+		if slices.Contains(l.ever, device) {
+			d.fail("a device stands twice")
+		}
+		l.ever = append(l.ever, device)
+		if d.flag() {
+			l.active = append(l.active, device)
+		}
+	}
+	if err := d.end(); err != nil {
+		return DeviceLog{}, err
+	}
+	return l, nil
+}
+
+// State returns the chain's state in canonical encoding: some 150 bytes and at
+// most 60 a member.
+func (c Chain) State() []byte {
+	e := newEncoder(chainStateLabel)
+	e.fixed(c.id[:])
+	e.text(string(c.name))
+	e.fixed(c.head[:])
+	e.u64(c.length)
+	e.u64(c.epoch)
+	e.fixed(c.commitment[:])
+	e.u64(uint64(len(c.members)))
+	for _, member := range slices.Sorted(maps.Keys(c.members)) {
+		e.text(string(member))
+		e.u64(c.members[member])
+	}
+	return e.b
+}
+
+// RestoreChain is the reverse of Chain.State, for chains that have begun. It
+// returns ErrMalformed for anything else.
+func RestoreChain(state []byte) (Chain, error) {
+	d := newDecoder(state, chainStateLabel)
+	c := Chain{members: map[Account]uint64{}}
+	d.fixed(c.id[:])
+	c.name = d.groupName()
+	d.fixed(c.head[:])
+	c.length = d.u64()
+	c.epoch = d.u64()
+	d.fixed(c.commitment[:])
+	var last Account
+	for range d.count(MaxMembers) {
+		member := d.account()
+		if member <= last {
+			d.fail("members are not in order")
+		}
+		c.members[member] = d.u64()
+		last = member
+	}
+	if err := d.end(); err != nil {
+		return Chain{}, err
+	}
+	return c, nil
+}
+
+func (e *encoder) flag(v bool) {
+	if v {
+		e.u8(1)
+	} else {
+		e.u8(0)
+	}
+}
+
+func (d *decoder) flag() bool {
+	v := d.u8()
+	if v > 1 {
+		d.fail("a flag is neither 0 nor 1")
+	}
+	return v == 1
+}
+
+// count reads the number of elements that follow. After a failure it is 0, so
+// that no loop runs on.
+func (d *decoder) count(max int) int {
+	n := d.u64()
+	if n > uint64(max) {
+		d.fail("it has too many elements")
+	}
+	if d.err != nil {
+		return 0
+	}
+	return int(n)
+}
