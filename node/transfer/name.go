@@ -33,12 +33,11 @@ func SafeName(name string) string {
 		}
 		return r
 	}, name)
-	name = strings.TrimLeft(strings.Trim(name, " "), ".")
-	name = strings.TrimRight(name, ". ")
+	name = strings.Trim(name, ". ") // not hidden; Windows drops what trails
 	if deviceNames.MatchString(name) {
 		name = "_" + name
 	}
-	name = shorten(name, wire.MaxFileName-nameRoom)
+	name = strings.TrimRight(shorten(name, wire.MaxFileName-nameRoom), ". ")
 	if strings.Trim(name, "_ ") == "" {
 		return "file"
 	}
