@@ -66,7 +66,7 @@ func (g *Gossip) tell(ctx context.Context, id peer.ID) error {
 		s.Backoff().Clear(id)
 	}
 	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
-	s, err := g.cfg.Host.NewStream(network.WithAllowLimitedConn(dialing, "presence"), id, wire.Presence)
+	s, err := g.cfg.Host.NewStream(dialing, id, wire.Presence)
 	cancel()
 	if err != nil {
 		return err
