@@ -1,0 +1,64 @@
+package command
+
+// Command is what one line asks for: one of the types below. Names are as they
+// were typed; an account's or a group's is not checked yet, and a group may
+// also be a number of the last list.
+type Command interface{ command() }
+
+// The commands.
+type (
+	// SignUp creates an account. Password is empty when it is to be asked for.
+	SignUp struct{ Name, Roll, Password string }
+	// Login logs in. Password is empty when it is to be asked for.
+	Login struct{ Account, Password string }
+	// Logout ends what Login began.
+	Logout struct{}
+	// WhoAmI asks who is logged in.
+	WhoAmI struct{}
+	// Send sends Text to an account, or to a group when To starts with "#".
+	Send struct{ To, Text string }
+	// SendFile sends the file at Path; To is as in Send.
+	SendFile struct{ Path, To string }
+	// SendGroup sends Text to each of Groups.
+	SendGroup struct {
+		Groups []string
+		Text   string
+	}
+	// SendGroupFile sends the file at Path to each of Groups.
+	SendGroupFile struct {
+		Path   string
+		Groups []string
+	}
+	// Create creates a group, Join joins one.
+	Create struct{ Group string }
+	Join   struct{ Group string }
+	// List lists all open groups, MyGroups the person's own.
+	List     struct{}
+	MyGroups struct{}
+	// Help lists the commands.
+	Help struct{}
+	// Quit ends the program.
+	Quit struct{}
+)
+
+func (SignUp) command()        {}
+func (Login) command()         {}
+func (Logout) command()        {}
+func (WhoAmI) command()        {}
+func (Send) command()          {}
+func (SendFile) command()      {}
+func (SendGroup) command()     {}
+func (SendGroupFile) command() {}
+func (Create) command()        {}
+func (Join) command()          {}
+func (List) command()          {}
+func (MyGroups) command()      {}
+func (Help) command()          {}
+func (Quit) command()          {}
+
+// UsageError says what is wrong with a line and what to type instead, one
+// sentence each.
+type UsageError struct{ Message, Hint string }
+
+// Error returns both sentences.
+func (e *UsageError) Error() string { return e.Message + " " + e.Hint }

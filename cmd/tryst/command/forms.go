@@ -1,0 +1,55 @@
+package command
+
+// Form is how one command is written.
+type Form struct {
+	Verb  string // as it is typed, in lower case
+	Usage string // verb and arguments
+	About string // one line for help
+	read  func(*scanner, Form) (Command, error)
+}
+
+// Forms returns every command, in the order of help.
+func Forms() []Form {
+	return []Form{
+		{"sign up", "sign up <username> <rollnumber> <password>", "create an account; afterwards you are username+rollnumber", readSignUp},
+		{"login", "login <username+rollnumber> <password>", "log in on this device", readLogin},
+		{"send", "send <name+rollno> <message...>", "send a message", readSend},
+		{"send_file", "send_file <file> <name+rollno>", "send a file; put a path with spaces in quotes", readSendFile},
+		{"list", "list", "show all groups and how many members they have", bare(List{})},
+		{"create", "create <groupname>", "create a group", readCreate},
+		{"join", "join <groupname>", "join a group", readJoin},
+		{"show_my_groups", "show_my_groups", "show the groups that you are in", bare(MyGroups{})},
+		{"send_group", "send_group <n> <group...> <message...>", "send a message to n groups, by name or by number in the last list", readSendGroup},
+		{"send_group_file", "send_group_file <file> <n> <group...>", "send a file to n groups", readSendGroupFile},
+		{"whoami", "whoami", "show who is logged in", bare(WhoAmI{})},
+		{"logout", "logout", "log out: this device leaves the account", bare(Logout{})},
+		{"help", "help", "show this list", func(*scanner, Form) (Command, error) { return Help{}, nil }},
+		{"quit", "quit", "end the program", bare(Quit{})},
+	}
+}
+
+// form finds the command that a verb stands for.
+func form(verb string) (Form, bool) {
+	switch verb {
+	case "signup", "sign_up":
+		verb = "sign up"
+	case "log_in":
+		verb = "login"
+	case "log_out":
+		verb = "logout"
+	case "exit":
+		verb = "quit"
+	case "?":
+		verb = "help"
+	}
+	for _, f := range Forms() {
+		if f.Verb == verb {
+			return f, true
+		}
+	}
+	return Form{}, false
+}
+
+func (f Form) wrong(message string) error {
+	return &UsageError{Message: message, Hint: "Type: " + f.Usage}
+}

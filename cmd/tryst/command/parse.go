@@ -1,0 +1,191 @@
+package command
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxGroups is the most groups that one command names: more than a person
+// types, and few enough that a slip of the finger ("send_group 1000000 …")
+// does not start a flood.
+const maxGroups = 64
+
+// Parse reads one line. A line without words gives nil and no error. The error
+// is always a *UsageError.
+func Parse(line string) (Command, error) {
+	s := &scanner{rest: strings.TrimRight(line, "\r\n")}
+	typed := s.word()
+	if typed == "" {
+		return nil, nil
+	}
+	verb := strings.ToLower(typed)
+	if verb == "sign" {
+		if after := *s; strings.EqualFold(after.word(), "up") {
+			verb, *s = "sign up", after
+		}
+	}
+	f, ok := form(verb)
+	if !ok {
+		return nil, unknown(typed)
+	}
+	return f.read(s, f)
+}
+
+// WithoutSecret returns the line as it may be kept in a history: a password is
+// left out.
+func WithoutSecret(line string) string {
+	c, _ := Parse(line)
+	switch c := c.(type) {
+	case SignUp:
+		return "sign up " + c.Name + " " + c.Roll
+	case Login:
+		return "login " + c.Account
+	default:
+		return line
+	}
+}
+
+// bare reads a command that has no arguments.
+func bare(c Command) func(*scanner, Form) (Command, error) {
+	return func(s *scanner, f Form) (Command, error) {
+		if s.more() {
+			return nil, f.wrong(fmt.Sprintf("%s takes nothing after it.", f.Verb))
+		}
+		return c, nil
+	}
+}
+
+func readSignUp(s *scanner, f Form) (Command, error) {
+	c := SignUp{Name: s.word(), Roll: s.word(), Password: s.secret()}
+	if c.Name == "" || c.Roll == "" {
+		return nil, f.wrong("sign up needs a username and a roll number.")
+	}
+	return c, nil
+}
+
+func readLogin(s *scanner, f Form) (Command, error) {
+	c := Login{Account: s.word(), Password: s.secret()}
+	if c.Account == "" {
+		return nil, f.wrong("login needs an account.")
+	}
+	return c, nil
+}
+
+func readSend(s *scanner, f Form) (Command, error) {
+	to := s.word()
+	if to == "" {
+		return nil, f.wrong("send needs a recipient and a message.")
+	}
+	text, err := readText(s, f)
+	if err != nil {
+		return nil, err
+	}
+	return Send{To: to, Text: text}, nil
+}
+
+func readSendFile(s *scanner, f Form) (Command, error) {
+	path, err := readPath(s, f)
+	if err != nil {
+		return nil, err
+	}
+	c := SendFile{Path: path, To: s.word()}
+	if c.To == "" {
+		return nil, f.wrong("send_file needs a recipient after the file.")
+	}
+	if s.more() {
+		return nil, f.wrong("send_file takes one file and one recipient; a path with spaces stands in quotes.")
+	}
+	return c, nil
+}
+
+func readCreate(s *scanner, f Form) (Command, error) {
+	group, err := readGroup(s, f)
+	return Create{Group: group}, err
+}
+
+func readJoin(s *scanner, f Form) (Command, error) {
+	group, err := readGroup(s, f)
+	return Join{Group: group}, err
+}
+
+func readSendGroup(s *scanner, f Form) (Command, error) {
+	groups, err := readGroups(s, f)
+	if err != nil {
+		return nil, err
+	}
+	text, err := readText(s, f)
+	if err != nil {
+		return nil, err
+	}
+	return SendGroup{Groups: groups, Text: text}, nil
+}
+
+func readSendGroupFile(s *scanner, f Form) (Command, error) {
+	path, err := readPath(s, f)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := readGroups(s, f)
+	if err != nil {
+		return nil, err
+	}
+	if s.more() {
+		return nil, f.wrong(fmt.Sprintf("send_group_file says %d groups, but more follow.", len(groups)))
+	}
+	return SendGroupFile{Path: path, Groups: groups}, nil
+}
+
+func readGroup(s *scanner, f Form) (string, error) {
+	group := s.word()
+	if group == "" || s.more() {
+		return "", f.wrong(fmt.Sprintf("%s needs one group name.", f.Verb))
+	}
+	return group, nil
+}
+
+// readGroups takes a number and as many groups.
+func readGroups(s *scanner, f Form) ([]string, error) {
+	typed := s.word()
+	n, err := strconv.Atoi(typed)
+	switch {
+	case typed == "":
+		return nil, f.wrong(fmt.Sprintf("%s needs the number of groups.", f.Verb))
+	case err != nil:
+		return nil, f.wrong(fmt.Sprintf("%s needs the number of groups before their names, and %s is not a number.", f.Verb, quoted(typed)))
+	case n < 1 || n > maxGroups:
+		return nil, f.wrong(fmt.Sprintf("%s sends to 1 to %d groups at a time.", f.Verb, maxGroups))
+	}
+	groups := make([]string, 0, n)
+	for len(groups) < n {
+		group := s.word()
+		if group == "" {
+			return nil, f.wrong(fmt.Sprintf("%s says %d groups, but %d follow.", f.Verb, n, len(groups)))
+		}
+		groups = append(groups, group)
+	}
+	return groups, nil
+}
+
+func readText(s *scanner, f Form) (string, error) {
+	if !s.more() {
+		return "", f.wrong(fmt.Sprintf("%s has no message.", f.Verb))
+	}
+	text := s.text()
+	if !utf8.ValidString(text) {
+		return "", &UsageError{Message: "The message is not valid UTF-8.", Hint: "Send other data as a file, with send_file."}
+	}
+	return text, nil
+}
+
+func readPath(s *scanner, f Form) (string, error) {
+	path, err := s.path()
+	if err != nil {
+		return "", f.wrong(fmt.Sprintf("%s cannot tell where the path ends: %v.", f.Verb, err))
+	}
+	if path == "" {
+		return "", f.wrong(fmt.Sprintf("%s needs a file.", f.Verb))
+	}
+	return path, nil
+}

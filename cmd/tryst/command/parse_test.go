@@ -1,0 +1,165 @@
+package command
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParse(t *testing.T) {
+	for line, want := range map[string]Command{
+		"":                                       nil,
+		"  \t ":                                  nil,
+		"sign up alice 42 secret":                SignUp{"alice", "42", "secret"},
+		"SIGN UP alice 42 secret":                SignUp{"alice", "42", "secret"},
+		"  Sign \t uP  alice  42  two words  \r": SignUp{"alice", "42", "two words"},
+		"signup alice 42 secret":                 SignUp{"alice", "42", "secret"},
+		"sign_up alice 42":                       SignUp{"alice", "42", ""},
+		"LOGIN alice42 secret":                   Login{"alice42", "secret"},
+		"login alice42":                          Login{"alice42", ""},
+		"send bob7 hello":                        Send{"bob7", "hello"},
+		"send bob7 a  b @c #d \t":                Send{"bob7", "a  b @c #d \t"},
+		"send bob7   indented":                   Send{"bob7", "  indented"},
+		"Send #g1 \"not\" a path\\":              Send{"#g1", "\"not\" a path\\"},
+		"send bob7 grüße 👋\u00a0":                Send{"bob7", "grüße 👋\u00a0"},
+		"send bob7 hi\r\n":                       Send{"bob7", "hi"},
+		"send_file notes.txt bob7":               SendFile{"notes.txt", "bob7"},
+		`send_file "my notes.txt" bob7`:          SendFile{"my notes.txt", "bob7"},
+		`send_file 'it"s here.txt' bob7`:         SendFile{`it"s here.txt`, "bob7"},
+		`send_file my\ notes.txt bob7`:           SendFile{"my notes.txt", "bob7"},
+		`send_file C:\dir\x.txt bob7`:            SendFile{`C:\dir\x.txt`, "bob7"},
+		`send_file a" b"c bob7 `:                 SendFile{"a bc", "bob7"},
+		"send_group 2 g1 #g2 hello  all":         SendGroup{[]string{"g1", "#g2"}, "hello  all"},
+		"send_group 1 3 3":                       SendGroup{[]string{"3"}, "3"},
+		`send_group_file "a b" 2 g1 g2`:          SendGroupFile{"a b", []string{"g1", "g2"}},
+		"create g1":                              Create{"g1"},
+		"join #g1 ":                              Join{"#g1"},
+		"list":                                   List{},
+		"List ":                                  List{},
+		"show_my_groups":                         MyGroups{},
+		"whoami":                                 WhoAmI{},
+		"logout":                                 Logout{},
+		"help":                                   Help{},
+		"help send":                              Help{},
+		"?":                                      Help{},
+		"quit":                                   Quit{},
+		"EXIT":                                   Quit{},
+	} {
+		got, err := Parse(line)
+		if err != nil {
+			t.Errorf("Parse(%q): %v", line, err)
+		} else if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("Parse(%q): %s", line, diff)
+		}
+	}
+}
+
+// Each of these must be refused with words that hold the text on the right.
+func TestParseRefuses(t *testing.T) {
+	for line, words := range map[string]string{
+		"sned bob7 hi":                      "Did you mean send?",
+		"sendgroup 1 g hi":                  "Did you mean send_group?",
+		"show_my_group":                     "Did you mean show_my_groups?",
+		"sing up a 1 p":                     "Did you mean sign up?",
+		"sign in":                           "Did you mean sign up?",
+		"frobnicate":                        "Type: help",
+		strings.Repeat("x", 100_000):        "Type: help",
+		"sign up alice":                     "needs a username and a roll number",
+		"login":                             "needs an account",
+		"send":                              "needs a recipient",
+		"send bob7":                         "has no message",
+		"send bob7   ":                      "has no message",
+		"send bob7 \xff":                    "not valid UTF-8",
+		"send_file":                         "needs a file",
+		"send_file a":                       "needs a recipient",
+		"send_file a b c":                   "in quotes",
+		`send_file "a b`:                    "not closed",
+		"send_group":                        "needs the number of groups",
+		"send_group g1 hi":                  "is not a number",
+		"send_group 0 hi":                   "1 to 64",
+		"send_group -1 hi":                  "1 to 64",
+		"send_group 65 hi":                  "1 to 64",
+		"send_group 99999999999999999999 a": "is not a number",
+		"send_group 3 g1 g2":                "says 3 groups, but 2 follow",
+		"send_group 2 g1 hello":             "has no message",
+		"send_group_file f 1 g1 g2":         "more follow",
+		"send_group_file f":                 "needs the number",
+		"create":                            "needs one group name",
+		"join a b":                          "needs one group name",
+		"list all":                          "takes nothing",
+		"quit now":                          "takes nothing",
+	} {
+		c, err := Parse(line)
+		var usage *UsageError
+		if !errors.As(err, &usage) {
+			t.Errorf("Parse(%.40q) = %#v, %v", line, c, err)
+		} else if !strings.Contains(err.Error(), words) {
+			t.Errorf("Parse(%.40q): %q does not say %q", line, err, words)
+		} else if strings.Count(usage.Message, ". ") > 0 || !strings.HasSuffix(usage.Message, ".") || usage.Hint == "" {
+			t.Errorf("Parse(%.40q): %+v is not one sentence and a hint", line, usage)
+		}
+	}
+}
+
+func TestWithoutSecret(t *testing.T) {
+	for line, want := range map[string]string{
+		"sign up alice 42 secret":  "sign up alice 42",
+		"LOGIN alice42 pass words": "login alice42",
+		"send bob7 login a b":      "send bob7 login a b",
+		"sned bob7":                "sned bob7",
+	} {
+		if got := WithoutSecret(line); got != want {
+			t.Errorf("WithoutSecret(%q) = %q, want %q", line, got, want)
+		}
+	}
+}
+
+// Every form's usage begins with its verb and is itself understood.
+func TestForms(t *testing.T) {
+	for _, f := range Forms() {
+		if !strings.HasPrefix(f.Usage, f.Verb) || f.About == "" {
+			t.Errorf("%q: usage %q, about %q", f.Verb, f.Usage, f.About)
+		}
+		if got, ok := form(f.Verb); !ok || got.Verb != f.Verb {
+			t.Errorf("%q is not found", f.Verb)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, line := range []string{
+		"send bob7 a  b @c", `send_file "a b" bob7`, `send_file a\ b bob7`, "send_group 2 g1 g2 text",
+		"sign up alice 42 pw", "sned", "SIGN \xff", "send_group_file 'x' 1 #g",
+	} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		c, err := Parse(line)
+		if err != nil {
+			var usage *UsageError
+			if !errors.As(err, &usage) || usage.Hint == "" {
+				t.Fatalf("%q: %#v %v", line, c, err)
+			}
+			return
+		}
+		whole := strings.TrimRight(line, "\r\n")
+		text := ""
+		switch c := c.(type) {
+		case Send:
+			text = c.Text
+		case SendGroup:
+			text = c.Text
+		case SignUp:
+			kept, err := Parse(WithoutSecret(line))
+			if err != nil || kept != (SignUp{Name: c.Name, Roll: c.Roll}) {
+				t.Fatalf("%q keeps its password: %#v %v", line, kept, err)
+			}
+		}
+		if !strings.HasSuffix(whole, text) || !utf8.ValidString(text) {
+			t.Fatalf("%q: text %q is not the untouched rest", line, text)
+		}
+	})
+}
