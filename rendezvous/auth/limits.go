@@ -63,7 +63,7 @@ const (
 // the least that a client accepts: what a server sends beside KE2 can make a
 // guess dearer but never cheaper. The most that it accepts keeps a server from
 // exhausting the device: 256 MiB is an eighth of a small phone's memory, and all
-// maxima together take about 13 times as long as the defaults, some 3 s.
+// maxima together take about 13 times as long as the defaults, some 4 s.
 const (
 	defaultMemory = 64 << 10 // KiB
 	defaultPasses = 3

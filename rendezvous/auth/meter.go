@@ -58,15 +58,17 @@ func newMeter(p pace, size int) meter {
 	return meter{pace: p, size: size, entries: make(map[meterKey]*list.Element), order: list.New()}
 }
 
-// wait returns how long the key must still wait, never more than the longest
-// wait of its pace, whatever the clock did.
+// wait returns how long the key must still wait. If the clock went back behind
+// its last guess, the wait begins anew and is no longer than it was.
 func (m *meter) wait(name string, now time.Time) time.Duration {
 	e := m.find(name)
 	if e == nil || now.Sub(e.last) >= forgetAfter {
 		return 0
 	}
-	delay := m.pace.delay(e.guesses)
-	return min(max(delay-now.Sub(e.last), 0), delay)
+	if now.Before(e.last) {
+		e.last = now
+	}
+	return max(m.pace.delay(e.guesses)-now.Sub(e.last), 0)
 }
 
 // charge counts one guess and returns the key's entry.
