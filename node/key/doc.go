@@ -11,6 +11,7 @@
 //	DH, DHPublic              X25519, agreement and ratchet
 //	KEM, KEMPublic            ML-KEM-768, agreement
 //	Message                   one sealed message (or one sealing under a fresh salt)
+//	Chain                     a symmetric chain, which yields message keys
 //	File                      one file's content
 //	Epoch                     one epoch of a group
 //	Store, Sync, Vault        the local store, the synchronised blob, the vault

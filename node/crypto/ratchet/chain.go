@@ -3,7 +3,6 @@ package ratchet
 import (
 	"cmp"
 	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
 	"math"
@@ -13,44 +12,28 @@ import (
 	"github.com/tryst-chat/tryst/node/key"
 )
 
-// secret is a root, chain or header key.
+// secret is a root or header key, or a Diffie-Hellman output.
 type secret = [key.Size]byte
 
 const rootLabel = "tryst ratchet root v1"
 
 // stepRoot is KDF_RK_HE: it mixes a Diffie-Hellman output into the root key.
-func stepRoot(root, shared secret) (newRoot, chain, header secret, err error) {
+func stepRoot(root, shared secret) (newRoot secret, chain key.Chain, header secret, err error) {
 	okm, err := hkdf.Key(sha256.New, shared[:], root[:], rootLabel, 3*key.Size)
 	if err != nil {
 		return newRoot, chain, header, fmt.Errorf("ratchet: step root: %w", err)
 	}
-	for _, part := range [][]byte{newRoot[:], chain[:], header[:]} {
-		okm = okm[copy(part, okm):]
-	}
+	newRoot = secret(okm)
+	chain = key.ChainFrom(secret(okm[key.Size:]))
+	header = secret(okm[2*key.Size:])
 	return newRoot, chain, header, nil
 }
-
-// The constants of KDF_CK.
-const (
-	messageKeyInput = 0x01
-	chainKeyInput   = 0x02
-)
-
-func chainHMAC(chain secret, input byte) (out secret) {
-	mac := hmac.New(sha256.New, chain[:])
-	mac.Write([]byte{input})
-	mac.Sum(out[:0])
-	return out
-}
-
-func messageKey(chain secret) secret   { return chainHMAC(chain, messageKeyInput) }
-func nextChainKey(chain secret) secret { return chainHMAC(chain, chainKeyInput) }
 
 // receivingChain is one chain of the peer's, and the keys of those of its
 // messages that have been overtaken.
 type receivingChain struct {
 	header  secret       // HKr
-	chain   secret       // CKr; zero once the chain is retired
+	chain   key.Chain    // CKr; zero once the chain is retired
 	next    uint32       // Nr: each message below has come, is skipped, or was given up
 	skipped []skippedKey // ascending by n, all below next
 }
@@ -58,15 +41,15 @@ type receivingChain struct {
 // skippedKey is the message key of a message that has not come yet.
 type skippedKey struct {
 	n     uint32
-	key   secret
+	key   key.Message
 	since int64 // Unix seconds
 }
 
 // takeSkipped removes and returns the key of a message below c.next.
-func (c *receivingChain) takeSkipped(n uint32) (secret, error) {
+func (c *receivingChain) takeSkipped(n uint32) (key.Message, error) {
 	i, found := slices.BinarySearchFunc(c.skipped, n, func(s skippedKey, n uint32) int { return cmp.Compare(s.n, n) })
 	if !found {
-		return secret{}, ErrDuplicate
+		return key.Message{}, ErrDuplicate
 	}
 	k := c.skipped[i].key
 	c.skipped = slices.Delete(c.skipped, i, i+1)
@@ -74,15 +57,15 @@ func (c *receivingChain) takeSkipped(n uint32) (secret, error) {
 }
 
 // advance steps to message n and returns its key, keeping those in between.
-func (c *receivingChain) advance(n uint32, now time.Time) (secret, error) {
+func (c *receivingChain) advance(n uint32, now time.Time) (key.Message, error) {
 	if n == math.MaxUint32 {
-		return secret{}, ErrTooFar // n+1 must stay a number
+		return key.Message{}, ErrTooFar // n+1 must stay a number
 	}
 	if err := c.skipTo(n, now); err != nil {
-		return secret{}, err
+		return key.Message{}, err
 	}
-	k := messageKey(c.chain)
-	c.chain = nextChainKey(c.chain)
+	k := c.chain.Message()
+	c.chain = c.chain.Next()
 	c.next = n + 1
 	return k, nil
 }
@@ -95,9 +78,9 @@ func (c *receivingChain) skipTo(n uint32, now time.Time) error {
 	}
 	for ; c.next < n; c.next++ {
 		if n-c.next <= MaxSkippedChain {
-			c.skipped = append(c.skipped, skippedKey{n: c.next, key: messageKey(c.chain), since: now.Unix()})
+			c.skipped = append(c.skipped, skippedKey{n: c.next, key: c.chain.Message(), since: now.Unix()})
 		}
-		c.chain = nextChainKey(c.chain)
+		c.chain = c.chain.Next()
 	}
 	c.dropOldest(len(c.skipped) - MaxSkippedChain)
 	return nil
@@ -111,7 +94,7 @@ func (c *receivingChain) retire(length uint32, now time.Time) error {
 			return err
 		}
 	}
-	c.chain = secret{}
+	c.chain = key.Chain{}
 	return nil
 }
 

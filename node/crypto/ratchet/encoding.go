@@ -35,7 +35,7 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	b.AddBytes(s.own.Bytes())
 	b.AddBytes(s.peer.Bytes())
 	b.AddBytes(s.sending.header[:])
-	b.AddBytes(s.sending.chain[:])
+	b.AddBytes(s.sending.chain.Bytes())
 	b.AddUint32(s.sending.n)
 	b.AddUint32(s.previous)
 	b.AddBytes(s.nextSendHeader[:])
@@ -69,12 +69,12 @@ func (s *State) flags() (flags uint8) {
 
 func (c *receivingChain) marshal(b *cryptobyte.Builder) {
 	b.AddBytes(c.header[:])
-	b.AddBytes(c.chain[:])
+	b.AddBytes(c.chain.Bytes())
 	b.AddUint32(c.next)
 	b.AddUint16(uint16(len(c.skipped)))
 	for _, s := range c.skipped {
 		b.AddUint32(s.n)
-		b.AddBytes(s.key[:])
+		b.AddBytes(s.key.Bytes())
 		b.AddUint64(uint64(s.since))
 	}
 }
@@ -88,12 +88,12 @@ func UnmarshalState(b []byte) (*State, error) {
 		return nil, ErrState
 	}
 	s := &State{pending: flags&flagPending != 0}
-	var own, peer secret
+	var own, peer, sendingChain secret
 	ok := r.CopyBytes(s.root[:]) &&
 		(flags&flagOwn == 0 || r.CopyBytes(own[:])) &&
 		r.CopyBytes(peer[:]) &&
 		r.CopyBytes(s.sending.header[:]) &&
-		r.CopyBytes(s.sending.chain[:]) &&
+		r.CopyBytes(sendingChain[:]) &&
 		r.ReadUint32(&s.sending.n) &&
 		r.ReadUint32(&s.previous) &&
 		r.CopyBytes(s.nextSendHeader[:]) &&
@@ -101,6 +101,7 @@ func UnmarshalState(b []byte) (*State, error) {
 	if !ok || !s.unmarshalChains(&r, flags&flagReceiving != 0) || !r.Empty() {
 		return nil, ErrState
 	}
+	s.sending.chain = key.ChainFrom(sendingChain)
 	var err error
 	if flags&flagOwn != 0 {
 		if s.own, err = key.ParseDH(own[:]); err != nil {
@@ -135,20 +136,23 @@ func (s *State) unmarshalChains(r *cryptobyte.String, receiving bool) bool {
 }
 
 func (c *receivingChain) unmarshal(r *cryptobyte.String) bool {
+	var chain secret
 	var count uint16
-	if !r.CopyBytes(c.header[:]) || !r.CopyBytes(c.chain[:]) || !r.ReadUint32(&c.next) || !r.ReadUint16(&count) {
+	if !r.CopyBytes(c.header[:]) || !r.CopyBytes(chain[:]) || !r.ReadUint32(&c.next) || !r.ReadUint16(&count) {
 		return false
 	}
 	if count > MaxSkippedChain {
 		return false
 	}
+	c.chain = key.ChainFrom(chain)
 	for i := range count {
 		var k skippedKey
+		var message secret
 		var since uint64
-		if !r.ReadUint32(&k.n) || !r.CopyBytes(k.key[:]) || !r.ReadUint64(&since) {
+		if !r.ReadUint32(&k.n) || !r.CopyBytes(message[:]) || !r.ReadUint64(&since) {
 			return false
 		}
-		k.since = int64(since)
+		k.key, k.since = key.MessageFrom(message), int64(since)
 		if k.n >= c.next || i > 0 && k.n <= c.skipped[i-1].n {
 			return false
 		}

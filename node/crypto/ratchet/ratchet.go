@@ -34,12 +34,11 @@ func (s *State) Encrypt(ad, plaintext []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ratchet: header: %w", err)
 	}
-	k := key.MessageFrom(messageKey(s.sending.chain))
-	body, err := seal.Seal(k, seal.Message, ad, sealedHeader, seal.Pad(plaintext))
+	body, err := seal.Seal(s.sending.chain.Message(), seal.Message, ad, sealedHeader, seal.Pad(plaintext))
 	if err != nil {
 		return nil, fmt.Errorf("ratchet: body: %w", err)
 	}
-	s.sending.chain = nextChainKey(s.sending.chain)
+	s.sending.chain = s.sending.chain.Next()
 	s.sending.n++
 	return append(sealedHeader, body...), nil
 }
@@ -68,7 +67,7 @@ func (s *State) decrypt(ad, message []byte, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	padded, err := seal.Open(key.MessageFrom(k), seal.Message, ad, sealedHeader, body)
+	padded, err := seal.Open(k, seal.Message, ad, sealedHeader, body)
 	if err != nil {
 		return nil, ErrDecrypt
 	}
@@ -84,7 +83,7 @@ func (s *State) decrypt(ad, message []byte, now time.Time) ([]byte, error) {
 // ratchet as far as needed. It tries the header keys in the order of their
 // likelihood: the current chain's, the next one's, retired ones' from the
 // latest on. Each costs about 3 µs.
-func (s *State) findKey(sealedHeader []byte, now time.Time) (secret, error) {
+func (s *State) findKey(sealedHeader []byte, now time.Time) (key.Message, error) {
 	if s.receiving != nil {
 		if h, ok := openHeader(s.receiving.header, sealedHeader); ok {
 			if h.n < s.receiving.next {
@@ -95,7 +94,7 @@ func (s *State) findKey(sealedHeader []byte, now time.Time) (secret, error) {
 	}
 	if h, ok := openHeader(s.nextReceiveHeader, sealedHeader); ok {
 		if err := s.stepReceiving(h, now); err != nil {
-			return secret{}, err
+			return key.Message{}, err
 		}
 		return s.receiving.advance(h.n, now)
 	}
@@ -103,12 +102,12 @@ func (s *State) findKey(sealedHeader []byte, now time.Time) (secret, error) {
 		c := &s.retired[i]
 		if h, ok := openHeader(c.header, sealedHeader); ok {
 			if h.n >= c.next {
-				return secret{}, ErrDecrypt // the peer said that the chain ended before
+				return key.Message{}, ErrDecrypt // the peer said that the chain ended before
 			}
 			return c.takeSkipped(h.n)
 		}
 	}
-	return secret{}, ErrDecrypt
+	return key.Message{}, ErrDecrypt
 }
 
 // stepReceiving is the receiving half of a DH step: the peer has a new ratchet

@@ -50,9 +50,9 @@ type State struct {
 
 // sendingChain is the own current chain.
 type sendingChain struct {
-	header secret // HKs
-	chain  secret // CKs; stale while State.pending
-	n      uint32 // Ns
+	header secret    // HKs
+	chain  key.Chain // CKs; stale while State.pending
+	n      uint32    // Ns
 }
 
 // NewInitiator returns the state of the side that called pqxdh.Initiate.

@@ -1,12 +1,8 @@
 package senderkey
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-
-	"github.com/tryst-chat/tryst/node/key"
 )
 
 var (
@@ -29,25 +25,6 @@ var (
 	// ErrState means bytes that are not an encoded Sender or Receiver.
 	ErrState = errors.New("senderkey: malformed state")
 )
-
-// secret is a chain or message key.
-type secret = [key.Size]byte
-
-// The inputs that turn a chain key into a message key and into the next one.
-const (
-	messageKeyInput = 0x01
-	chainKeyInput   = 0x02
-)
-
-func chainHMAC(chain secret, input byte) (out secret) {
-	mac := hmac.New(sha256.New, chain[:])
-	mac.Write([]byte{input})
-	mac.Sum(out[:0])
-	return out
-}
-
-func messageKey(chain secret) secret   { return chainHMAC(chain, messageKeyInput) }
-func nextChainKey(chain secret) secret { return chainHMAC(chain, chainKeyInput) }
 
 // scope is what a chain belongs to.
 type scope struct {

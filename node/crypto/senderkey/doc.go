@@ -22,5 +22,5 @@
 //
 // with the chain key of that iteration: who gets it reads from there on and
 // nothing before. It is a secret. Numbers are big-endian;
-// message key = HMAC-SHA-256(chain key, 0x01), next chain key = HMAC-SHA-256(chain key, 0x02).
+// message and next chain key as in key.Chain.
 package senderkey

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/crypto/cryptobyte"
+
+	"github.com/tryst-chat/tryst/node/key"
 )
 
 // version is the first byte of a distribution and of the stored states.
@@ -14,7 +16,7 @@ const version = 1
 type distribution struct {
 	scope
 	iteration uint32
-	chainKey  secret
+	chainKey  key.Chain
 	signing   [ed25519.PublicKeySize]byte
 }
 
@@ -23,7 +25,7 @@ func (d *distribution) marshal() []byte {
 	b.AddUint8(version)
 	d.scope.marshal(&b)
 	b.AddUint32(d.iteration)
-	b.AddBytes(d.chainKey[:])
+	b.AddBytes(d.chainKey.Bytes())
 	b.AddBytes(d.signing[:])
 	return b.BytesOrPanic() // nothing here has a length that could overflow
 }
@@ -32,7 +34,7 @@ func parseDistribution(b []byte) (*distribution, error) {
 	var d distribution
 	r := cryptobyte.String(b)
 	if !readVersion(&r) || !d.scope.unmarshal(&r) || !r.ReadUint32(&d.iteration) ||
-		!r.CopyBytes(d.chainKey[:]) || !r.CopyBytes(d.signing[:]) || !r.Empty() {
+		!readChain(&r, &d.chainKey) || !r.CopyBytes(d.signing[:]) || !r.Empty() {
 		return nil, ErrDistribution
 	}
 	return &d, nil
@@ -46,7 +48,7 @@ func (s *Sender) MarshalBinary() ([]byte, error) {
 	b.AddUint8(version)
 	s.scope.marshal(&b)
 	b.AddUint32(s.iteration)
-	b.AddBytes(s.chainKey[:])
+	b.AddBytes(s.chainKey.Bytes())
 	b.AddBytes(s.signing.Seed())
 	return b.Bytes()
 }
@@ -55,10 +57,10 @@ func (s *Sender) MarshalBinary() ([]byte, error) {
 // bytes.
 func ParseSender(b []byte) (*Sender, error) {
 	var s Sender
-	var seed secret
+	var seed [ed25519.SeedSize]byte
 	r := cryptobyte.String(b)
 	if !readVersion(&r) || !s.scope.unmarshal(&r) || !r.ReadUint32(&s.iteration) ||
-		!r.CopyBytes(s.chainKey[:]) || !r.CopyBytes(seed[:]) || !r.Empty() {
+		!readChain(&r, &s.chainKey) || !r.CopyBytes(seed[:]) || !r.Empty() {
 		return nil, fmt.Errorf("%w: sender", ErrState)
 	}
 	s.signing = ed25519.NewKeyFromSeed(seed[:])
@@ -76,11 +78,11 @@ func (r *Receiver) MarshalBinary() ([]byte, error) {
 	b.AddBytes(r.signing[:])
 	b.AddUint32(r.first)
 	b.AddUint32(r.next)
-	b.AddBytes(r.chainKey[:])
+	b.AddBytes(r.chainKey.Bytes())
 	b.AddUint16(uint16(len(r.skipped)))
 	for _, s := range r.skipped {
 		b.AddUint32(s.iteration)
-		b.AddBytes(s.key[:])
+		b.AddBytes(s.key.Bytes())
 	}
 	return b.Bytes()
 }
@@ -92,7 +94,7 @@ func ParseReceiver(b []byte) (*Receiver, error) {
 	in := cryptobyte.String(b)
 	ok := readVersion(&in) && r.scope.unmarshal(&in) && in.CopyBytes(r.signing[:]) &&
 		in.ReadUint32(&r.first) && in.ReadUint32(&r.next) && r.first <= r.next &&
-		in.CopyBytes(r.chainKey[:]) && r.unmarshalSkipped(&in) && in.Empty()
+		readChain(&in, &r.chainKey) && r.unmarshalSkipped(&in) && in.Empty()
 	if !ok {
 		return nil, fmt.Errorf("%w: receiver", ErrState)
 	}
@@ -107,9 +109,11 @@ func (r *Receiver) unmarshalSkipped(in *cryptobyte.String) bool {
 	lowest := uint64(r.first)
 	for range count {
 		var s skippedKey
-		if !in.ReadUint32(&s.iteration) || !in.CopyBytes(s.key[:]) {
+		var message [key.Size]byte
+		if !in.ReadUint32(&s.iteration) || !in.CopyBytes(message[:]) {
 			return false
 		}
+		s.key = key.MessageFrom(message)
 		if uint64(s.iteration) < lowest || s.iteration >= r.next {
 			return false
 		}
@@ -127,6 +131,13 @@ func (s *scope) marshal(b *cryptobyte.Builder) {
 
 func (s *scope) unmarshal(r *cryptobyte.String) bool {
 	return r.CopyBytes(s.group[:]) && r.ReadUint64(&s.epoch) && r.CopyBytes(s.chain[:])
+}
+
+func readChain(r *cryptobyte.String, k *key.Chain) bool {
+	var b [key.Size]byte
+	ok := r.CopyBytes(b[:])
+	*k = key.ChainFrom(b)
+	return ok
 }
 
 func readVersion(r *cryptobyte.String) bool {

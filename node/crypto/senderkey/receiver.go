@@ -20,14 +20,14 @@ type Receiver struct {
 	signing  [ed25519.PublicKeySize]byte
 	first    uint32 // iteration of the distribution
 	next     uint32 // each iteration from first below has come, is skipped or was given up
-	chainKey secret
+	chainKey key.Chain
 	skipped  []skippedKey // ascending, first <= iteration < next
 }
 
 // skippedKey is the message key of a message that has not come yet.
 type skippedKey struct {
 	iteration uint32
-	key       secret
+	key       key.Message
 }
 
 // NewReceiver reads what Sender.Distribution returned. It returns
@@ -89,7 +89,7 @@ func (r *Receiver) Decrypt(ad, message []byte) (plaintext []byte, iteration uint
 	if err != nil {
 		return nil, iteration, err
 	}
-	padded, err := seal.Open(key.MessageFrom(k), seal.SenderKey, bound, header, body)
+	padded, err := seal.Open(k, seal.SenderKey, bound, header, body)
 	if err != nil {
 		return nil, 0, ErrDecrypt
 	}
@@ -101,34 +101,34 @@ func (r *Receiver) Decrypt(ad, message []byte) (plaintext []byte, iteration uint
 }
 
 // take returns the key of one message and steps over it.
-func (r *Receiver) take(iteration uint32) (secret, error) {
+func (r *Receiver) take(iteration uint32) (key.Message, error) {
 	switch {
 	case iteration < r.first:
-		return secret{}, ErrBefore
+		return key.Message{}, ErrBefore
 	case iteration < r.next:
 		return r.takeSkipped(iteration)
 	case iteration-r.next > MaxForward, iteration == math.MaxUint32:
-		return secret{}, ErrTooFar
+		return key.Message{}, ErrTooFar
 	}
 	for ; r.next < iteration; r.next++ {
 		if iteration-r.next <= MaxSkipped {
-			r.skipped = append(r.skipped, skippedKey{r.next, messageKey(r.chainKey)})
+			r.skipped = append(r.skipped, skippedKey{r.next, r.chainKey.Message()})
 		}
-		r.chainKey = nextChainKey(r.chainKey)
+		r.chainKey = r.chainKey.Next()
 	}
 	r.skipped = slices.Delete(r.skipped, 0, max(0, len(r.skipped)-MaxSkipped))
-	k := messageKey(r.chainKey)
-	r.chainKey = nextChainKey(r.chainKey)
+	k := r.chainKey.Message()
+	r.chainKey = r.chainKey.Next()
 	r.next++
 	return k, nil
 }
 
-func (r *Receiver) takeSkipped(iteration uint32) (secret, error) {
+func (r *Receiver) takeSkipped(iteration uint32) (key.Message, error) {
 	i, found := slices.BinarySearchFunc(r.skipped, iteration, func(s skippedKey, n uint32) int {
 		return cmp.Compare(s.iteration, n)
 	})
 	if !found {
-		return secret{}, ErrDuplicate
+		return key.Message{}, ErrDuplicate
 	}
 	k := r.skipped[i].key
 	r.skipped = slices.Delete(r.skipped, i, i+1)

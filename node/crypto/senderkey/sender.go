@@ -17,7 +17,7 @@ type Sender struct {
 	key.Redacted
 	scope
 	iteration uint32 // of the next message
-	chainKey  secret
+	chainKey  key.Chain
 	signing   ed25519.PrivateKey // never changed; clones share it
 }
 
@@ -27,9 +27,8 @@ func NewSender(groupID [GroupIDSize]byte, epoch uint64) (*Sender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("senderkey: generate: %w", err)
 	}
-	s := &Sender{scope: scope{group: groupID, epoch: epoch}, signing: signing}
+	s := &Sender{scope: scope{group: groupID, epoch: epoch}, chainKey: key.NewChain(), signing: signing}
 	rand.Read(s.chain[:]) // never fails: crypto/rand ends the program instead
-	rand.Read(s.chainKey[:])
 	return s, nil
 }
 
@@ -62,8 +61,7 @@ func (s *Sender) Encrypt(ad, plaintext []byte) (message []byte, iteration uint32
 		return nil, 0, ErrExhausted
 	}
 	bound, header := s.bind(ad), s.header(s.iteration)
-	k := key.MessageFrom(messageKey(s.chainKey))
-	body, err := seal.Seal(k, seal.SenderKey, bound, header, seal.Pad(plaintext))
+	body, err := seal.Seal(s.chainKey.Message(), seal.SenderKey, bound, header, seal.Pad(plaintext))
 	if err != nil {
 		return nil, 0, fmt.Errorf("senderkey: %w", err)
 	}
@@ -72,7 +70,7 @@ func (s *Sender) Encrypt(ad, plaintext []byte) (message []byte, iteration uint32
 
 	iteration = s.iteration
 	s.iteration++
-	s.chainKey = nextChainKey(s.chainKey)
+	s.chainKey = s.chainKey.Next()
 	return message, iteration, nil
 }
 
