@@ -34,18 +34,18 @@ type GroupContent struct {
 	SentAt      time.Time
 	ChainLength uint64 // the membership chain as the sender knows it
 	ChainHead   record.Hash
-	Body        Body // Text or File
+	Body        Body // Text or FileOffer
 }
 
-// Body is one of Text, File, SenderKey, EpochRequest, EpochSecret, GroupCopy
+// Body is one of Text, FileOffer, SenderKey, EpochRequest, EpochSecret, GroupCopy
 // and FileReceived.
 type Body interface{ body() }
 
 // Text is what a person wrote: valid UTF-8, 1 to MaxText bytes.
 type Text string
 
-// File is a manifest that package transfer has still to validate.
-type File struct{ Manifest *pb.File }
+// FileOffer is a manifest that package transfer has still to validate.
+type FileOffer struct{ Manifest *pb.File }
 
 // SenderKey hands out a sender chain (package senderkey).
 type SenderKey struct {
@@ -76,7 +76,7 @@ type GroupCopy []byte
 type FileReceived struct{ Message MessageID }
 
 func (Text) body()         {}
-func (File) body()         {}
+func (FileOffer) body()    {}
 func (SenderKey) body()    {}
 func (EpochRequest) body() {}
 func (EpochSecret) body()  {}
@@ -102,7 +102,7 @@ func (c Content) Marshal() ([]byte, error) {
 	switch b := c.Body.(type) {
 	case Text:
 		m.Kind = &pb.Content_Text{Text: &pb.Text{Body: string(b)}}
-	case File:
+	case FileOffer:
 		m.Kind = &pb.Content_File{File: b.Manifest}
 	case SenderKey:
 		m.Kind = &pb.Content_SenderKey{SenderKey: &pb.SenderKey{Group: b.Group[:], Epoch: b.Epoch, Distribution: b.Distribution}}
@@ -170,7 +170,7 @@ func (c GroupContent) Marshal() ([]byte, error) {
 	switch b := c.Body.(type) {
 	case Text:
 		m.Kind = &pb.GroupContent_Text{Text: &pb.Text{Body: string(b)}}
-	case File:
+	case FileOffer:
 		m.Kind = &pb.GroupContent_File{File: b.Manifest}
 	default:
 		return nil, fmt.Errorf("%w: not for a group", ErrContent)
@@ -240,9 +240,9 @@ func (p *parser) text(t *pb.Text) Text {
 	return Text(t.GetBody())
 }
 
-func (p *parser) file(f *pb.File) File {
+func (p *parser) file(f *pb.File) FileOffer {
 	if f == nil {
 		p.fail(errors.New("no manifest"))
 	}
-	return File{f}
+	return FileOffer{f}
 }

@@ -46,11 +46,11 @@ func TestSecretsAndManifestsRoundTrip(t *testing.T) {
 	if err != nil || !got.Body.(EpochSecret).Secret.Equal(secret.Secret) {
 		t.Fatalf("epoch secret: %v", err)
 	}
-	file := File{&pb.File{Name: "a", Size: 7}}
+	file := FileOffer{&pb.File{Name: "a", Size: 7}}
 	c := GroupContent{ID: NewMessageID(), SentAt: someTime, ChainLength: 9, ChainHead: record.HashOf([]byte("x")), Body: file}
 	b, _ = c.Marshal()
 	back, err := ParseGroupContent(b)
-	if err != nil || back.ChainHead != c.ChainHead || !proto.Equal(back.Body.(File).Manifest, file.Manifest) {
+	if err != nil || back.ChainHead != c.ChainHead || !proto.Equal(back.Body.(FileOffer).Manifest, file.Manifest) {
 		t.Fatalf("manifest: %+v, %v", back, err)
 	}
 }
