@@ -1,0 +1,30 @@
+package outbox
+
+import "time"
+
+const (
+	// Lifetime is how long a message waits for a device: as long as a mailbox
+	// would keep it. The receiver's keys for it live longer.
+	Lifetime = 30 * 24 * time.Hour
+
+	// FirstDelay and MaxDelay bound the wait after a failed attempt, which doubles
+	// each time. Presence of the peer ends it at once, so the longest is only for
+	// peers whose presence does not reach us.
+	FirstDelay = time.Second
+	MaxDelay   = 5 * time.Minute
+
+	// MaxRenewals is how often one message may ask for a new session. Each costs
+	// the peer a prekey; a peer that refuses five different sessions will refuse
+	// the sixth.
+	MaxRenewals = 5
+
+	// Window is how many entries of a device are worth reading at a time: as many
+	// as are sent before the first is acknowledged.
+	Window = 64
+
+	// MaxQueued and MaxQueuedBytes bound what waits for one device: more than a
+	// mailbox would take, and a quarter of a gigabyte for a full group of devices
+	// that stay away.
+	MaxQueued      = 10_000
+	MaxQueuedBytes = 64 << 20
+)

@@ -1,0 +1,83 @@
+package outbox
+
+import "time"
+
+// Due returns those of one device's entries, given in their order, that are to
+// be tried now: the first and all up to the first that must still wait.
+// Finished entries are passed over.
+func Due(entries []Entry, now time.Time) []Entry {
+	var due []Entry
+	for _, e := range entries {
+		if e.Done() {
+			continue
+		}
+		if now.Before(e.Next) {
+			break
+		}
+		due = append(due, e)
+	}
+	return due
+}
+
+// NextTry returns when Due will have something next, given one device's entries
+// in their order; false if nothing waits.
+func NextTry(entries []Entry) (time.Time, bool) {
+	for _, e := range entries {
+		if !e.Done() {
+			return e.Next, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// TooOld returns those of the entries whose Lifetime is over, expired.
+func TooOld(entries []Entry, now time.Time) []Entry {
+	var old []Entry
+	for _, e := range entries {
+		if !e.Done() && now.Sub(e.Made) >= Lifetime {
+			old = append(old, e.Expire(ReasonTooOld))
+		}
+	}
+	return old
+}
+
+// Summary is where a message as a whole has got to.
+type Summary struct {
+	State  State
+	Reason Reason // if it expired: of one of its entries
+}
+
+// Summarise tells where a message has got to from the states of all its entries
+// (those for the recipient's devices; copies for the sender's own other devices
+// prove nothing about the recipient). It is
+//
+//	Queued     while no device has it and one may still take it
+//	Sent       once a device has it, while another may still take it
+//	Delivered  once a device has it, and no other is waited for
+//	Expired    once no device will take it
+//
+// and Queued for no entries at all.
+func Summarise(entries []Status) Summary {
+	var delivered, waiting bool
+	var reason Reason
+	for _, e := range entries {
+		switch e.State {
+		case Delivered:
+			delivered = true
+		case Expired:
+			reason = e.Reason
+		default:
+			waiting = true
+		}
+	}
+	switch {
+	case len(entries) == 0, waiting && !delivered:
+		return Summary{State: Queued}
+	case waiting:
+		return Summary{State: Sent}
+	case delivered:
+		return Summary{State: Delivered}
+	default:
+		return Summary{State: Expired, Reason: reason}
+	}
+}
