@@ -1,0 +1,108 @@
+package show
+
+import (
+	"time"
+
+	"github.com/tryst-chat/tryst/node"
+)
+
+// Kinds of events beside those of package node: the answers to commands.
+const (
+	SignedUp  = "signed_up"  // Account
+	LoggedIn  = "logged_in"  // Account
+	LoggedOut = "logged_out" // Account
+	WhoAmI    = "whoami"     // Account and Device, both empty when nobody is logged in
+	Groups    = "groups"     // Groups
+	Created   = "created"    // Group
+	Joined    = string(node.EventJoined)
+	Help      = "help" // Commands
+	Failed    = string(node.EventError)
+	Notice    = string(node.EventNotice)
+	Bye       = "bye"
+)
+
+// Event is one thing to print. In JSON it has the fields that are set; numbers
+// and lists are pointers or slices, so that 0 and "none" can be told from
+// "does not apply".
+type Event struct {
+	Kind    string    `json:"event"`
+	At      time.Time `json:"at"` // UTC; of a message: when it was sent, by the sender's clock
+	ID      string    `json:"id,omitempty"`
+	From    string    `json:"from,omitempty"`
+	To      string    `json:"to,omitempty"`
+	By      string    `json:"by,omitempty"`
+	Account string    `json:"account,omitempty"`
+	Device  string    `json:"device,omitempty"`
+	Group   string    `json:"group,omitempty"`
+	Waiting bool      `json:"waiting,omitempty"` // joined, but no member has let this device in yet
+	Text    string    `json:"text,omitempty"`
+	Name    string    `json:"name,omitempty"`
+	Size    *int64    `json:"size,omitempty"` // bytes
+	SHA256  string    `json:"sha256,omitempty"`
+	Path    string    `json:"path,omitempty"`
+	Done    *int64    `json:"done,omitempty"` // bytes
+	Total   *int64    `json:"total,omitempty"`
+	Online  *bool     `json:"online,omitempty"`
+	Groups  []Group   `json:"groups,omitzero"`
+	Usage   []Usage   `json:"commands,omitempty"`
+	Code    string    `json:"code,omitempty"`
+	Message string    `json:"message,omitempty"`
+	Hint    string    `json:"hint,omitempty"`
+}
+
+// Group is one line of a list.
+type Group struct {
+	Number  int    `json:"number"` // counted from 1; commands take it in place of the name
+	Name    string `json:"name"`
+	Members int    `json:"members"`
+	Mine    bool   `json:"mine"`
+}
+
+// Usage is one line of help.
+type Usage struct {
+	Usage string `json:"usage"`
+	About string `json:"about"`
+}
+
+// New returns an event that happens now.
+func New(kind string) Event { return Event{Kind: kind, At: time.Now().UTC()} }
+
+// Error returns the event that tells of an error; id is that of the message or
+// file concerned, or empty.
+func Error(err *node.Error, id string) Event {
+	e := New(Failed)
+	e.ID, e.Code, e.Message, e.Hint = id, string(err.Code), err.Message, err.Hint
+	return e
+}
+
+// FromNode converts what a node tells.
+func FromNode(n node.Event) Event {
+	e := New(string(n.Kind))
+	if !n.At.IsZero() {
+		e.At = n.At.UTC()
+	}
+	e.ID, e.From, e.To, e.By = n.ID, string(n.From), string(n.To), string(n.By)
+	e.Account, e.Group, e.Text, e.Name = string(n.Account), string(n.Group), n.Text, n.Name
+	e.SHA256, e.Path = n.SHA256, n.Path
+	switch n.Kind {
+	case node.EventFile:
+		e.Size = new(n.Size)
+	case node.EventProgress:
+		e.Done, e.Total = new(n.Done), new(n.Total)
+	case node.EventLink:
+		e.Online = new(n.Online)
+	case node.EventError:
+		if n.Err != nil {
+			e.Code, e.Message, e.Hint = string(n.Err.Code), n.Err.Message, n.Err.Hint
+		}
+	}
+	return e
+}
+
+// number reads an optional number.
+func number(p *int64) int64 {
+	if p == nil {
+		return 0
+	}
+	return *p
+}

@@ -1,0 +1,152 @@
+package show
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/tryst-chat/tryst/node"
+)
+
+type plainPrinter struct {
+	mu  sync.Mutex
+	w   io.Writer // guarded by mu
+	own string    // the account that is logged in; guarded by mu
+}
+
+// Plain prints events as lines of words. Progress is left out: nobody watches
+// a pipe.
+func Plain(w io.Writer) Printer { return &plainPrinter{w: w} }
+
+func (p *plainPrinter) Print(e Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.own = loggedIn(p.own, e)
+	if e.Kind == string(node.EventProgress) {
+		return
+	}
+	io.WriteString(p.w, plain(e, p.own)+"\n")
+}
+
+// loggedIn returns the account that is logged in after an event.
+func loggedIn(own string, e Event) string {
+	switch e.Kind {
+	case LoggedIn:
+		return e.Account
+	case LoggedOut:
+		return ""
+	default:
+		return own
+	}
+}
+
+// plain puts an event into words, without the newline at the end.
+func plain(e Event, own string) string {
+	switch e.Kind {
+	case SignedUp:
+		return "signed up as " + e.Account
+	case LoggedIn:
+		return "logged in as " + e.Account
+	case LoggedOut:
+		return "logged out of " + e.Account
+	case WhoAmI:
+		if e.Account == "" {
+			return "nobody is logged in"
+		}
+		return e.Account + " on device " + e.Device
+	case string(node.EventMessage):
+		return speaker(e, own) + " : " + Clean(e.Text)
+	case string(node.EventFile):
+		return fmt.Sprintf("%s sent %s (%s), saved as %s", speaker(e, own), Clean(e.Name), bytesText(number(e.Size)), Clean(e.Path))
+	case string(node.EventSending), string(node.EventSent):
+		return fmt.Sprintf("%s %s to %s", e.Kind, short(e.ID), recipient(e))
+	case string(node.EventDelivered):
+		return fmt.Sprintf("delivered %s to %s", short(e.ID), e.By)
+	case Created:
+		return "created " + e.Group
+	case Joined:
+		return e.Account + " joined " + e.Group + waiting(e)
+	case Groups:
+		return groupLines(e.Groups)
+	case Help:
+		return usageLines(e.Usage)
+	case string(node.EventLink):
+		if e.Online != nil && *e.Online {
+			return "online: " + Clean(e.Text)
+		}
+		return "offline: " + Clean(e.Text)
+	case Notice:
+		return "notice: " + Clean(e.Text)
+	case Failed:
+		return strings.TrimSpace("error: " + Clean(e.Message) + " " + Clean(e.Hint))
+	default:
+		return e.Kind
+	}
+}
+
+// speaker says who speaks, and where: "alice42", "[g1] alice42", and for what
+// the person's other device sent, "alice42 -> bob7".
+func speaker(e Event, own string) string {
+	switch {
+	case e.Group != "":
+		return "[" + e.Group + "] " + e.From
+	case e.To != "" && e.From == own && e.To != own:
+		return e.From + " -> " + e.To
+	default:
+		return e.From
+	}
+}
+
+func recipient(e Event) string {
+	if e.Group != "" {
+		return "#" + e.Group
+	}
+	return e.To
+}
+
+func waiting(e Event) string {
+	if e.Waiting {
+		return ", waiting for a member"
+	}
+	return ""
+}
+
+func groupLines(groups []Group) string {
+	if len(groups) == 0 {
+		return "no groups"
+	}
+	lines := make([]string, len(groups))
+	for i, g := range groups {
+		lines[i] = fmt.Sprintf("%s : %d", g.Name, g.Members)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func usageLines(usage []Usage) string {
+	lines := make([]string, len(usage))
+	for i, u := range usage {
+		lines[i] = fmt.Sprintf("%-48s %s", u.Usage, u.About)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// short is as much of a message ID as tells a person's messages apart.
+func short(id string) string {
+	const enough = 8
+	return id[:min(enough, len(id))]
+}
+
+// bytesText writes a size for people: "0 B", "12 KiB", "100 MiB".
+func bytesText(n int64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	size, i := float64(n), 0
+	for size >= 1024 && i < len(units)-1 {
+		size /= 1024
+		i++
+	}
+	if i == 0 || size >= 10 {
+		return fmt.Sprintf("%.0f %s", size, units[i])
+	}
+	return fmt.Sprintf("%.1f %s", size, units[i])
+}

@@ -1,0 +1,210 @@
+package show
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/tryst-chat/tryst/node"
+)
+
+// patience is how long a message may be on its way before the person is told
+// that its recipient seems to be away: longer than any first contact takes.
+const patience = 2 * time.Second
+
+// Screen prints above a line that a person is editing, and reads that line.
+type Screen struct {
+	term  *term.Terminal
+	style style
+
+	mu    sync.Mutex
+	own   string                 // the account that is logged in
+	files map[string]string      // transfers under way: ID to how far
+	under map[string]*time.Timer // messages that no device has yet, by ID
+	names map[string]bool        // accounts and groups seen, for completion
+}
+
+// NewScreen returns a screen on a terminal in raw mode.
+func NewScreen(terminal io.ReadWriter, colour bool) *Screen {
+	s := &Screen{
+		term:  term.NewTerminal(terminal, ""),
+		style: style(colour),
+		files: make(map[string]string),
+		under: make(map[string]*time.Timer),
+		names: make(map[string]bool),
+	}
+	s.term.History = &history{}
+	s.term.AutoCompleteCallback = s.complete
+	s.term.SetPrompt(s.prompt())
+	return s
+}
+
+// SetSize tells the screen how large the terminal is, in characters.
+func (s *Screen) SetSize(width, height int) { s.term.SetSize(width, height) }
+
+// ReadLine reads a line; at Ctrl-C and Ctrl-D it returns io.EOF. One goroutine
+// reads.
+func (s *Screen) ReadLine() (string, error) {
+	line, err := s.term.ReadLine()
+	if err == term.ErrPasteIndicator { // pasted lines are lines
+		err = nil
+	}
+	return line, err
+}
+
+// ReadPassword asks for a password without showing it.
+func (s *Screen) ReadPassword(prompt string) (string, error) {
+	return s.term.ReadPassword(prompt)
+}
+
+// Print prints an event above the line that is being edited.
+func (s *Screen) Print(e Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.note(e)
+	text := s.words(e)
+	s.term.SetPrompt(s.prompt())
+	if text != "" {
+		text += "\n"
+	}
+	io.WriteString(s.term, text) // an empty text still draws the prompt anew
+}
+
+// note keeps what later events, the prompt and completion need; mu is held.
+func (s *Screen) note(e Event) {
+	s.own = loggedIn(s.own, e)
+	for _, name := range []string{e.From, e.To, e.By, e.Account} {
+		if name != "" && name != s.own {
+			s.names[name] = true
+		}
+	}
+	for _, g := range e.Groups {
+		s.names[g.Name] = true
+	}
+	if e.Group != "" {
+		s.names[e.Group] = true
+	}
+	switch e.Kind {
+	case string(node.EventSending):
+		s.await(e)
+	case string(node.EventSent), string(node.EventDelivered), Failed:
+		if timer := s.under[e.ID]; timer != nil {
+			timer.Stop()
+			delete(s.under, e.ID)
+		}
+		if e.Kind != string(node.EventSent) {
+			delete(s.files, e.ID)
+		}
+	case string(node.EventProgress):
+		if done, total := number(e.Done), number(e.Total); done < total {
+			s.files[e.ID] = fmt.Sprintf("%s %d%%", Clean(e.Name), done*100/total)
+		} else {
+			delete(s.files, e.ID)
+		}
+	case string(node.EventFile):
+		delete(s.files, e.ID)
+	}
+}
+
+// await tells the person after a while that a message waits; mu is held.
+func (s *Screen) await(e Event) {
+	s.under[e.ID] = time.AfterFunc(patience, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.under[e.ID] == nil {
+			return
+		}
+		delete(s.under, e.ID)
+		io.WriteString(s.term, s.style.dim("  "+recipient(e)+" is not there now; it goes out when they are back.")+"\n")
+	})
+}
+
+// prompt shows who one is, and what is on its way; mu is held.
+func (s *Screen) prompt() string {
+	own := s.own
+	if own == "" {
+		own = "tryst"
+	}
+	moving := ""
+	if len(s.files) == 1 {
+		for _, far := range s.files {
+			moving = "[" + far + "] "
+		}
+	} else if len(s.files) > 1 {
+		moving = fmt.Sprintf("[%d files] ", len(s.files))
+	}
+	return moving + own + "> "
+}
+
+// words puts an event into lines for a person, "" for what needs none; mu is
+// held.
+func (s *Screen) words(e Event) string {
+	switch e.Kind {
+	case string(node.EventSending), string(node.EventSent), string(node.EventProgress):
+		return ""
+	case string(node.EventDelivered):
+		return s.style.dim("  ✓ " + e.By + " has it")
+	case string(node.EventMessage):
+		return s.speaker(e) + s.paragraph(e.Text)
+	case string(node.EventFile):
+		return s.speaker(e) + fmt.Sprintf("sent %s (%s)\n%s", Clean(e.Name), bytesText(number(e.Size)), s.style.dim("  saved as "+Clean(e.Path)))
+	case SignedUp:
+		return s.style.green("✓ You are signed up as "+e.Account+".") + "\n" + s.style.dim("  Type: login "+e.Account)
+	case LoggedIn:
+		return s.style.green("✓ You are logged in as " + e.Account + ".")
+	case LoggedOut, Created:
+		return s.style.green("✓ " + plain(e, s.own))
+	case Joined:
+		return s.style.cyan("["+e.Group+"]") + " " + e.Account + " joined" + waiting(e)
+	case Groups:
+		return s.table(e.Groups)
+	case Failed:
+		text := s.style.red("✗ " + Clean(e.Message))
+		if e.Hint != "" {
+			text += "\n" + s.style.dim("  "+Clean(e.Hint))
+		}
+		return text
+	case string(node.EventLink), Notice:
+		return s.style.dim("· " + Clean(e.Text))
+	default:
+		return plain(e, s.own)
+	}
+}
+
+func (s *Screen) speaker(e Event) string {
+	who := s.style.bold(e.From)
+	if e.Group != "" {
+		who = s.style.cyan("["+e.Group+"]") + " " + who
+	} else if e.To != "" && e.From == s.own && e.To != s.own {
+		who += " -> " + e.To
+	}
+	return s.style.dim(e.At.Local().Format("15:04")) + " " + who + " : "
+}
+
+// paragraph lets a text have several lines, each made harmless, all but the
+// first indented so that none looks like another person's.
+func (s *Screen) paragraph(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = Clean(strings.TrimSuffix(lines[i], "\r"))
+	}
+	return strings.Join(lines, "\n        ")
+}
+
+func (s *Screen) table(groups []Group) string {
+	if len(groups) == 0 {
+		return s.style.dim("  There are no groups yet. Type: create <groupname>")
+	}
+	lines := make([]string, len(groups))
+	for i, g := range groups {
+		lines[i] = fmt.Sprintf("%s  %s : %d", s.style.dim(fmt.Sprintf("%3d", g.Number)), s.style.bold(g.Name), g.Members)
+		if g.Mine {
+			lines[i] += s.style.dim("  (yours)")
+		}
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,97 @@
+package show
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tryst-chat/tryst/node"
+)
+
+var at = time.Date(2026, 2, 3, 4, 5, 6, 789, time.UTC)
+
+// events are one of each form, with what the plain and the JSON printer make
+// of it; an empty plain line is one that is left out.
+var events = []struct {
+	event Event
+	plain string
+	json  string
+}{
+	{Event{Kind: SignedUp, Account: "alice42"}, "signed up as alice42", `"event":"signed_up","account":"alice42"`},
+	{Event{Kind: LoggedIn, Account: "alice42"}, "logged in as alice42", `"event":"logged_in","account":"alice42"`},
+	{Event{Kind: WhoAmI}, "nobody is logged in", `"event":"whoami"`},
+	{FromNode(node.Event{Kind: node.EventMessage, At: at, ID: "ab", From: "bob7", To: "alice42", Text: "a  <b> @ & c"}),
+		"bob7 : a  <b> @ & c", `"event":"message","id":"ab","from":"bob7","to":"alice42","text":"a  <b> @ & c"`},
+	{FromNode(node.Event{Kind: node.EventMessage, At: at, ID: "ab", From: "alice42", To: "bob7", Text: "from my other device"}),
+		"alice42 -> bob7 : from my other device", `"event":"message","id":"ab","from":"alice42","to":"bob7","text":"from my other device"`},
+	{FromNode(node.Event{Kind: node.EventMessage, At: at, ID: "ab", From: "bob7", Group: "g1", Text: "two\nlines\x1b[2J\u202e\u009b"}),
+		`[g1] bob7 : two\nlines\x1b[2J\u202e\u009b`, `"event":"message","id":"ab","from":"bob7","group":"g1","text":"two\nlines\u001b[2J\u202e\u009b"`},
+	{FromNode(node.Event{Kind: node.EventFile, At: at, ID: "cd", From: "bob7", To: "alice42", Name: "empty.txt", SHA256: "e3b0", Path: "/d/empty.txt"}),
+		"bob7 sent empty.txt (0 B), saved as /d/empty.txt", `"event":"file","id":"cd","from":"bob7","to":"alice42","name":"empty.txt","size":0,"sha256":"e3b0","path":"/d/empty.txt"`},
+	{FromNode(node.Event{Kind: node.EventSending, At: at, ID: "0123456789abcdef", To: "bob7"}), "sending 01234567 to bob7", `"event":"sending","id":"0123456789abcdef","to":"bob7"`},
+	{FromNode(node.Event{Kind: node.EventSent, At: at, ID: "0123456789abcdef", Group: "g1"}), "sent 01234567 to #g1", `"event":"sent","id":"0123456789abcdef","group":"g1"`},
+	{FromNode(node.Event{Kind: node.EventDelivered, At: at, ID: "ef", By: "bob7"}), "delivered ef to bob7", `"event":"delivered","id":"ef","by":"bob7"`},
+	{FromNode(node.Event{Kind: node.EventProgress, At: at, ID: "ef", Name: "f", Total: 9}), "", `"event":"progress","id":"ef","name":"f","done":0,"total":9`},
+	{FromNode(node.Event{Kind: node.EventLink, At: at, Text: "connected"}), "offline: connected", `"event":"link","text":"connected","online":false`},
+	{Event{Kind: Groups, Groups: []Group{{1, "g1", 3, true}, {2, "g2", 1, false}}}, "g1 : 3\ng2 : 1",
+		`"event":"groups","groups":[{"number":1,"name":"g1","members":3,"mine":true},{"number":2,"name":"g2","members":1,"mine":false}]`},
+	{Event{Kind: Groups, Groups: []Group{}}, "no groups", `"event":"groups","groups":[]`},
+	{Event{Kind: Created, Group: "g1"}, "created g1", `"event":"created","group":"g1"`},
+	{Event{Kind: Joined, Account: "bob7", Group: "g1", Waiting: true}, "bob7 joined g1, waiting for a member", `"event":"joined","account":"bob7","group":"g1","waiting":true`},
+	{Error(&node.Error{Code: node.CodeNoAccount, Message: "There is no bob8.", Hint: "Look at the name."}, "ab"),
+		"error: There is no bob8. Look at the name.", `"event":"error","id":"ab","code":"no_account","message":"There is no bob8.","hint":"Look at the name."`},
+	{Event{Kind: Bye}, "bye", `"event":"bye"`},
+}
+
+func TestPlainAndJSON(t *testing.T) {
+	for _, test := range events {
+		test.event.At = at
+		var plain, encoded bytes.Buffer
+		p := Plain(&plain)
+		p.Print(Event{Kind: LoggedIn, Account: "alice42"})
+		plain.Reset()
+		p.Print(test.event)
+		if want := test.plain; want != strings.TrimSuffix(plain.String(), "\n") {
+			t.Errorf("plain: %q, want %q", &plain, want)
+		}
+		JSON(&encoded).Print(test.event)
+		if strings.Count(encoded.String(), "\n") != 1 {
+			t.Errorf("JSON: %q is not one line", &encoded)
+		}
+		var got, want map[string]any
+		if err := json.Unmarshal(encoded.Bytes(), &got); err != nil {
+			t.Errorf("JSON: %v: %s", err, &encoded)
+		}
+		if err := json.Unmarshal([]byte(`{"at":"2026-02-03T04:05:06.000000789Z",`+test.json+`}`), &want); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("JSON of %s: %s", test.event.Kind, diff)
+		}
+		for _, printed := range []string{plain.String(), encoded.String()} {
+			if strings.ContainsFunc(strings.ReplaceAll(printed, "\n", ""), harmful) {
+				t.Errorf("%q can harm a terminal", printed)
+			}
+		}
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	for _, s := range []string{"hello", "a\x1b]0;title\a", "\xff\n\t", "\u202eevil", "👋"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		clean := Clean(s)
+		if strings.ContainsFunc(clean, harmful) || !utf8.ValidString(clean) {
+			t.Errorf("Clean(%q) = %q", s, clean)
+		}
+		if Clean(clean) != clean {
+			t.Errorf("Clean(%q) is not stable", s)
+		}
+	})
+}
