@@ -1,0 +1,165 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+	wal "github.com/hashicorp/raft-wal"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tryst-chat/tryst/rendezvous/badger"
+	"github.com/tryst-chat/tryst/rendezvous/directory"
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+)
+
+// Cluster is this server's part of the replicated directory. All methods may be
+// called at any time; those that need Raft wait for Run.
+type Cluster struct {
+	// Immutable after New.
+	cfg       Config
+	self      peer.ID
+	store     *badger.Store
+	directory *directory.Directory
+	log       *wal.WAL
+	snapshots *snapshots
+	applied   *watermark
+	barriers  chan chan<- error
+	failures  chan error // the first is enough
+
+	raft atomic.Pointer[raft.Raft] // nil before Run
+}
+
+// New opens log and state. Run must follow, or Close.
+func New(cfg Config) (*Cluster, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	if cfg.OnApply == nil {
+		cfg.OnApply = func([]directory.Event) {}
+	}
+	c := &Cluster{
+		cfg: cfg, self: cfg.Host.ID(),
+		barriers: make(chan chan<- error, barrierQueue),
+		failures: make(chan error, 1),
+	}
+	if err := c.open(); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func (c *Cluster) open() (err error) {
+	logs := filepath.Join(c.cfg.Dir, "log")
+	if err := os.MkdirAll(logs, 0o700); err != nil {
+		return fmt.Errorf("cluster: open: %w", err)
+	}
+	if c.store, err = badger.Open(filepath.Join(c.cfg.Dir, "state"), c.cfg.Logger); err != nil {
+		return err
+	}
+	if c.directory, err = directory.New(c.store); err != nil {
+		return err
+	}
+	c.applied = newWatermark(c.directory.AppliedIndex())
+	if c.snapshots, err = newSnapshots(c.store, c.directory, filepath.Join(c.cfg.Dir, "spool")); err != nil {
+		return err
+	}
+	c.log, err = wal.Open(logs, wal.WithSegmentSize(segmentSize), wal.WithLogger(hclogTo(c.cfg.Logger)))
+	if err != nil {
+		return fmt.Errorf("cluster: open log: %w", err)
+	}
+	return nil
+}
+
+// Close closes log and state. Run does it too; it is for when Run is never
+// called.
+func (c *Cluster) Close() error {
+	var err error
+	if c.log != nil {
+		err = c.log.Close()
+	}
+	if c.store != nil {
+		err = errors.Join(err, c.store.Close())
+	}
+	return err
+}
+
+// Directory returns the state, for queries. It follows the cluster: see
+// WaitApplied and Barrier for how closely.
+func (c *Cluster) Directory() *directory.Directory { return c.directory }
+
+// Run takes part in the cluster until ctx ends, then hands over the leadership
+// if it has it, and closes everything. It returns earlier if log or state can
+// not be written any more (a full disk): the server must leave then.
+func (c *Cluster) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, c.Close()) }()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r, err := c.start()
+	if err != nil {
+		return err
+	}
+	c.raft.Store(r)
+	c.cfg.Host.SetStreamHandler(wire.Forward, func(s network.Stream) { c.serveForward(ctx, s) })
+	defer c.cfg.Host.RemoveStreamHandler(wire.Forward)
+
+	served := make(chan struct{})
+	go func() { defer close(served); c.serveBarriers(ctx) }()
+	select {
+	case <-ctx.Done():
+		c.handOver(r)
+	case err = <-c.failures:
+		err = fmt.Errorf("cluster: leaving: %w", err)
+	}
+	cancel()
+	err = errors.Join(err, r.Shutdown().Error()) // the transport's streams end with it
+	<-served
+	return err
+}
+
+// start starts Raft.
+func (c *Cluster) start() (*raft.Raft, error) {
+	logger := c.cfg.Logger
+	conf, log := c.cfg.raft(logger), durableLog{c.log, c.fail}
+	transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: listen(c.cfg.Host, c.member), MaxPool: pooledStreams, Timeout: rpcTimeout, Logger: conf.Logger,
+	})
+	if c.cfg.Bootstrap {
+		err := raft.BootstrapCluster(conf, log, c.log, c.snapshots, transport, c.cfg.first())
+		if err != nil && !errors.Is(err, raft.ErrCantBootstrap) { // that one: there is state
+			return nil, errors.Join(fmt.Errorf("cluster: bootstrap: %w", err), transport.Close())
+		}
+	}
+	r, err := raft.NewRaft(conf, &machine{
+		store: c.store, directory: c.directory, applied: c.applied, onApply: c.cfg.OnApply, fail: c.fail,
+	}, log, c.log, c.snapshots, transport)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cluster: start: %w", err), transport.Close())
+	}
+	return r, nil
+}
+
+// handOver gives the leadership away before leaving, so that nobody has to wait
+// for an election.
+func (c *Cluster) handOver(r *raft.Raft) {
+	if r.State() != raft.Leader || len(members(r)) < 2 {
+		return
+	}
+	if err := r.LeadershipTransfer().Error(); err != nil {
+		c.cfg.Logger.Warn("the leadership could not be handed over", "error", err)
+	}
+}
+
+func (c *Cluster) fail(err error) {
+	select {
+	case c.failures <- err:
+	default: // Run knows already
+	}
+}
+
+func (c *Cluster) running() *raft.Raft { return c.raft.Load() }

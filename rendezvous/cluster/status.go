@@ -1,0 +1,91 @@
+package cluster
+
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Status is what an operator asks for.
+type Status struct {
+	State     string // "Leader", "Follower", "Candidate", "Shutdown"; empty before Run
+	Leader    peer.ID
+	Term      uint64
+	LastIndex uint64 // in the log
+	Applied   uint64 // in the state
+	Peers     []peer.ID
+}
+
+// Status returns where this server stands.
+func (c *Cluster) Status() Status {
+	r := c.running()
+	if r == nil {
+		return Status{Applied: c.directory.AppliedIndex()}
+	}
+	leader, _ := c.Leader()
+	return Status{
+		State: r.State().String(), Leader: leader, Term: r.CurrentTerm(),
+		LastIndex: r.LastIndex(), Applied: c.directory.AppliedIndex(), Peers: members(r),
+	}
+}
+
+// Leader returns who leads, as far as this server knows.
+func (c *Cluster) Leader() (peer.ID, bool) {
+	r := c.running()
+	if r == nil {
+		return "", false
+	}
+	_, id := r.LeaderWithID()
+	leader, err := peer.Decode(string(id))
+	return leader, err == nil
+}
+
+// Ready reports whether this server has a leader that it has heard of just now
+// and has caught up with, so that nodes may be sent here.
+func (c *Cluster) Ready() bool {
+	r := c.running()
+	if r == nil {
+		return false
+	}
+	if r.State() == raft.Leader {
+		return true
+	}
+	_, led := c.Leader()
+	return led && time.Since(r.LastContact()) < 2*electionTimeout &&
+		r.AppliedIndex()+caughtUp >= r.CommitIndex()
+}
+
+// member reports whether a peer may speak as a server: it is in the
+// configuration that is replicated, or in the one to begin with.
+func (c *Cluster) member(id peer.ID) bool {
+	for _, s := range c.cfg.Servers {
+		if s.ID == id {
+			return true
+		}
+	}
+	r := c.running()
+	if r == nil {
+		return false
+	}
+	for _, m := range members(r) {
+		if m == id {
+			return true
+		}
+	}
+	return false
+}
+
+func members(r *raft.Raft) []peer.ID {
+	future := r.GetConfiguration()
+	if future.Error() != nil {
+		return nil
+	}
+	var ids []peer.ID
+	for _, s := range future.Configuration().Servers {
+		if id, err := peer.Decode(string(s.ID)); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
