@@ -7,9 +7,9 @@
 // exchange, and Argon2id as the key stretching function (KSF).
 //
 //	client                                     server
-//	RegistrationStart  ── request ───────────>
+//	RegistrationStart  ── request ───────────> Limiter.Admit
 //	                  <───────── response ──   Server.RegistrationResponse
-//	     Finish        ── record ────────────> CheckRecord, kept in the directory
+//	     Finish        ── record ────────────> CheckRecord, Limiter.Succeeded
 //
 //	LoginStart         ── KE1 ───────────────> Limiter.Admit
 //	                  <──── KE2, cookie ────   Server.Respond

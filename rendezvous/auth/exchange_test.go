@@ -148,6 +148,8 @@ func TestWrongPasswordAndUnknownAccountAreAlike(t *testing.T) {
 	}
 	known, wrong := attempt(testAccount, record)
 	unknown, nobody := attempt("nobody1", nil)
+	_, empty := attempt("nobody1", []byte{})
+	wantError(t, "empty record", empty, ErrWrongPassword)
 	wantError(t, "wrong password", wrong, ErrWrongPassword)
 	wantError(t, "unknown account", nobody, ErrWrongPassword)
 	if wrong.Error() != nobody.Error() {

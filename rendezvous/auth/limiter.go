@@ -5,7 +5,8 @@ import "time"
 // Limiter slows down guessing. It counts guesses, not failures: in OPAQUE the
 // client knows from KE2 alone whether its password is right, and who guesses
 // sends no KE3 to be counted. So every KE2 is charged before it is made, and
-// handed back when the login succeeds.
+// handed back when the login succeeds. A registration response is worth as much
+// to a guesser (see [Server.RegistrationResponse]) and is charged the same way.
 //
 // Each device has a few guesses free and then waits longer and longer. Devices
 // are made for nothing, so all strange devices together also have an account's
@@ -33,7 +34,7 @@ func NewLimiter() *Limiter {
 	}
 }
 
-// Guess is somebody's wish to have a KE2.
+// Guess is somebody's wish to have a KE2 or a registration response.
 type Guess struct {
 	Account string
 	Device  string // the peer ID that the connection proved

@@ -37,10 +37,13 @@ func NewServer(s Secrets) *Server {
 // RegistrationResponseSize bytes (RFC 9807 section 5.2.2). It fails with
 // ErrMalformed or ErrArgument.
 //
-// For an account that exists, the answer is worth as much to a guesser as a KE2:
-// each one tests a password. So callers ask the [Limiter] before it, or give it
-// only to a device that is logged in to the account or for an account that does
-// not exist.
+// Callers ask the [Limiter] before it, as before Respond, and tell it when the
+// sign-up has succeeded. The OPRF's key belongs to the account's name, so each
+// answer is worth a guess: at the password of an account that exists, to whoever
+// has one KE2 of it, and of one that does not exist yet, to whoever collects
+// answers until somebody signs up by that name. For the first kind the answer is
+// better refused altogether, except to a device that is logged in to it and
+// changes its password.
 func (s *Server) RegistrationResponse(account string, request []byte) ([]byte, error) {
 	if _, err := accountIdentities(account); err != nil {
 		return nil, fmt.Errorf("registration response: %w", err)
@@ -62,7 +65,7 @@ func (s *Server) evaluate(credential []byte, element group.Element) []byte {
 }
 
 // Respond answers a client's KE1 with KE2, of KE2Size bytes, and a cookie that
-// the client returns with its KE3. A nil record stands for an account that does
+// the client returns with its KE3. An empty record stands for an account that does
 // not exist, and then the answer looks the same and takes as long. It fails with
 // ErrMalformed, ErrUnacceptableCost or ErrArgument.
 //
@@ -86,7 +89,7 @@ func (s *Server) respond(account string, record, ke1 []byte, b Binding) ([]byte,
 	}
 	// Made for existing accounts too, so that both take the same time.
 	fake := s.fakeRecord(account)
-	if record == nil {
+	if len(record) == 0 {
 		record = fake
 	}
 	r, err := parseRecord(record)
