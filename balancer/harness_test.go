@@ -1,0 +1,240 @@
+package balancer_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	ma "github.com/multiformats/go-multiaddr"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tryst-chat/tryst/balancer"
+	"github.com/tryst-chat/tryst/rendezvous/attach"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+)
+
+// testTimeout bounds every wait; nothing takes nearly as long unless it is
+// broken or the machine is overloaded.
+const testTimeout = 20 * time.Second
+
+// operator holds a cluster key, as a person does.
+type operator struct {
+	public  ed25519.PublicKey
+	private ed25519.PrivateKey
+}
+
+func newOperator(t *testing.T) operator {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return operator{public, private}
+}
+
+// Sign implements record.Signer.
+func (o operator) Sign(message []byte) []byte { return ed25519.Sign(o.private, message) }
+
+func (o operator) certify(server peer.ID, from, until time.Duration) []byte {
+	now := time.Now()
+	return record.Certificate{Server: server, Name: "test", From: now.Add(from), Until: now.Add(until)}.Sign(o)
+}
+
+func newKey(t *testing.T) crypto.PrivKey {
+	t.Helper()
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// start runs something until the test ends, and returns how to end it sooner.
+func start(t *testing.T, run func(context.Context) error) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("run: %v", err)
+			}
+		case <-time.After(testTimeout):
+			t.Error("run does not end")
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func startBalancer(t *testing.T, o operator, change func(*balancer.Config)) (b *balancer.Balancer, stop func()) {
+	t.Helper()
+	cfg := balancer.Config{
+		Key:           newKey(t),
+		Listen:        []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/0")},
+		ClusterKey:    o.public,
+		MetricsListen: balancer.DefaultMetrics,
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	b, err := balancer.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, start(t, b.Run)
+}
+
+func infoOf(t *testing.T, b *balancer.Balancer) peer.AddrInfo {
+	t.Helper()
+	info, err := peer.AddrInfoFromP2pAddr(b.Addrs()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *info
+}
+
+// newHost returns a host that listens nowhere but can dial and be reached
+// through circuits.
+func newHost(t *testing.T) host.Host {
+	t.Helper()
+	h, err := libp2p.New(
+		libp2p.NoListenAddrs,
+		libp2p.EnableRelay(),
+		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.ResourceManager(&network.NullResourceManager{}),
+		libp2p.DisableMetrics(),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+// startServer attaches a server that is behind the balancer only.
+func startServer(t *testing.T, o operator, balancers ...peer.AddrInfo) (h host.Host, stop func()) {
+	t.Helper()
+	h = newHost(t)
+	a, err := attach.New(attach.Config{
+		Host:        h,
+		Balancers:   balancers,
+		Certificate: o.certify(h.ID(), -time.Hour, time.Hour),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, start(t, a.Run)
+}
+
+// eventually polls until a condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(testTimeout)
+	defer deadline.Stop()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for !holds() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("waited in vain: %s", what)
+		case <-poll.C:
+		}
+	}
+}
+
+// ready counts the servers that get new clients.
+func ready(b *balancer.Balancer) int {
+	n := 0
+	for _, l := range b.Loads() {
+		if l.Ready {
+			n++
+		}
+	}
+	return n
+}
+
+func awaitReady(t *testing.T, b *balancer.Balancer, n int) {
+	t.Helper()
+	eventually(t, "servers ready", func() bool { return ready(b) == n })
+}
+
+// open connects and opens a stream.
+func open(t *testing.T, h host.Host, b peer.AddrInfo, id protocol.ID) network.Stream {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	defer cancel()
+	if err := h.Connect(ctx, b); err != nil {
+		t.Fatal(err)
+	}
+	s, err := h.NewStream(ctx, b.ID, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Reset() })
+	if err := s.SetDeadline(time.Now().Add(testTimeout)); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// say sends one message and reads the answer.
+func say(t *testing.T, s network.Stream, m, answer proto.Message) {
+	t.Helper()
+	if err := wire.WriteFrame(s, m); err != nil {
+		t.Fatal(err)
+	}
+	if err := wire.NewReader(s, wire.MaxBalancer).Read(answer); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ask asks for a server.
+func ask(t *testing.T, h host.Host, b peer.AddrInfo, avoid ...[]byte) *pb.Assignment {
+	t.Helper()
+	s := open(t, h, b, wire.Balancer)
+	defer s.Close()
+	var answer pb.Assignment
+	say(t, s, &pb.BalancerRequest{Avoid: avoid}, &answer)
+	return &answer
+}
+
+// assigned checks an answer as a node does and returns whom it names.
+func assigned(t *testing.T, o operator, a *pb.Assignment) (peer.ID, []ma.Multiaddr) {
+	t.Helper()
+	if err := wire.FromWire(a.GetError()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := record.VerifyCertificate(a.GetCertificate(), o.public, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var addrs []ma.Multiaddr
+	for _, raw := range a.GetAddresses() {
+		addr, err := ma.NewMultiaddrBytes(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		addrs = append(addrs, addr)
+	}
+	return c.Server, addrs
+}
