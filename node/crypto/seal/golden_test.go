@@ -134,3 +134,24 @@ func TestGolden(t *testing.T) {
 		}
 	}
 }
+
+// FuzzOpen looks for a forgery. Its one genuine message has a fixed salt, since
+// each fuzzing process seals it anew.
+func FuzzOpen(f *testing.F) {
+	k, salt := key.MessageFrom([key.Size]byte{1}), [SaltSize]byte{2}
+	sealed, err := sealSalted(k, Message, salt, []byte("ad"), nil, []byte("plaintext"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte("ad"), sealed)
+	f.Add([]byte(nil), make([]byte, Overhead))
+	f.Fuzz(func(t *testing.T, ad, b []byte) {
+		got, err := Open(k, Message, ad, nil, b)
+		switch {
+		case err == nil && !(bytes.Equal(b, sealed) && string(ad) == "ad"):
+			t.Errorf("forged: %x opens to %x", b, got)
+		case err != nil && err != ErrOpen:
+			t.Errorf("error %v, want ErrOpen", err)
+		}
+	})
+}

@@ -186,25 +186,6 @@ func TestFreshSalt(t *testing.T) {
 	}
 }
 
-func FuzzOpen(f *testing.F) {
-	k := key.MessageFrom([key.Size]byte{1})
-	sealed, err := seal.Seal(k, seal.Message, []byte("ad"), nil, []byte("plaintext"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add([]byte("ad"), sealed)
-	f.Add([]byte(nil), make([]byte, seal.Overhead))
-	f.Fuzz(func(t *testing.T, ad, b []byte) {
-		got, err := seal.Open(k, seal.Message, ad, nil, b)
-		switch {
-		case err == nil && !(bytes.Equal(b, sealed) && string(ad) == "ad"):
-			t.Errorf("forged: %x opens to %x", b, got)
-		case err != nil && err != seal.ErrOpen:
-			t.Errorf("error %v, want ErrOpen", err)
-		}
-	})
-}
-
 func BenchmarkSeal(b *testing.B) {
 	for _, n := range []int{128, 64 << 10} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
