@@ -8,13 +8,14 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tryst-chat/tryst/balancer"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
+	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
 )
 
 // TestUniform: 300 fresh clients on three servers, 100 each, give or take 5.
@@ -28,22 +29,26 @@ func TestUniform(t *testing.T) {
 	}
 	awaitReady(t, b, servers)
 
-	var mu sync.Mutex
-	shares := make(map[peer.ID]int)
-	var group sync.WaitGroup
-	turn := make(chan struct{}, 16) // handshakes at a time
+	answers := make(chan *pb.Assignment, clients)
+	var group errgroup.Group
+	group.SetLimit(16) // handshakes at a time
 	for range clients {
 		h := newHost(t)
-		turn <- struct{}{}
-		group.Go(func() {
-			defer func() { <-turn }()
-			id, _ := assigned(t, o, ask(t, h, info))
-			mu.Lock()
-			shares[id]++
-			mu.Unlock()
+		group.Go(func() error {
+			answer, err := question(t.Context(), h, info)
+			answers <- answer
+			return err
 		})
 	}
-	group.Wait()
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	close(answers)
+	shares := make(map[peer.ID]int)
+	for answer := range answers {
+		id, _ := assigned(t, o, answer)
+		shares[id]++
+	}
 	if len(shares) != servers {
 		t.Fatalf("shares %v", shares)
 	}

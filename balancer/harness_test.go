@@ -208,14 +208,36 @@ func say(t *testing.T, s network.Stream, m, answer proto.Message) {
 	}
 }
 
+// question asks for a server; any goroutine may call it.
+func question(ctx context.Context, h host.Host, b peer.AddrInfo, avoid ...[]byte) (*pb.Assignment, error) {
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	defer cancel()
+	if err := h.Connect(ctx, b); err != nil {
+		return nil, err
+	}
+	s, err := h.NewStream(ctx, b.ID, wire.Balancer)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Reset()
+	if err := s.SetDeadline(time.Now().Add(testTimeout)); err != nil {
+		return nil, err
+	}
+	if err := wire.WriteFrame(s, &pb.BalancerRequest{Avoid: avoid}); err != nil {
+		return nil, err
+	}
+	var answer pb.Assignment
+	return &answer, wire.NewReader(s, wire.MaxBalancer).Read(&answer)
+}
+
 // ask asks for a server.
 func ask(t *testing.T, h host.Host, b peer.AddrInfo, avoid ...[]byte) *pb.Assignment {
 	t.Helper()
-	s := open(t, h, b, wire.Balancer)
-	defer s.Close()
-	var answer pb.Assignment
-	say(t, s, &pb.BalancerRequest{Avoid: avoid}, &answer)
-	return &answer
+	answer, err := question(t.Context(), h, b, avoid...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
 }
 
 // assigned checks an answer as a node does and returns whom it names.
