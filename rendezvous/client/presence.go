@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -35,25 +36,39 @@ func (c *Client) Withdraw(ctx context.Context) error {
 // of accounts at a time. Records that do not verify are left out.
 func (c *Client) FindPeers(ctx context.Context, accounts []record.Account) ([]Presence, error) {
 	var found []Presence
-	for len(accounts) > 0 {
-		n := min(len(accounts), wire.MaxFindPeers)
-		names := make([]string, n)
-		for i, account := range accounts[:n] {
-			names[i] = string(account)
+	for page := wire.MaxFindPeers; len(accounts) > 0; {
+		page = min(page, len(accounts))
+		some, err := c.findPage(ctx, accounts[:page])
+		if errors.Is(err, wire.ErrTooLarge) && page > 1 {
+			page /= 2 // long records: fewer at a time
+			continue
 		}
-		accounts = accounts[n:]
-		resp, err := c.ask(ctx, &pb.Request{Kind: &pb.Request_FindPeers{FindPeers: &pb.FindPeers{Accounts: names}}})
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range resp.GetPeers().GetPeers() {
-			presence, err := presenceFromWire(p)
-			if err != nil {
-				c.log.Warn("a server passed on a presence that does not verify", "err", err)
-				continue
-			}
-			found = append(found, presence)
+		found = append(found, some...)
+		accounts = accounts[page:]
+	}
+	return found, nil
+}
+
+func (c *Client) findPage(ctx context.Context, accounts []record.Account) ([]Presence, error) {
+	names := make([]string, len(accounts))
+	for i, account := range accounts {
+		names[i] = string(account)
+	}
+	resp, err := c.ask(ctx, &pb.Request{Kind: &pb.Request_FindPeers{FindPeers: &pb.FindPeers{Accounts: names}}})
+	if err != nil {
+		return nil, err
+	}
+	var found []Presence
+	for _, p := range resp.GetPeers().GetPeers() {
+		presence, err := presenceFromWire(p)
+		if err != nil {
+			c.log.Warn("a server passed on a presence that does not verify", "err", err)
+			continue
 		}
+		found = append(found, presence)
 	}
 	return found, nil
 }

@@ -1,0 +1,101 @@
+package rendezvous
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/tryst-chat/tryst/rendezvous/provision"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+)
+
+// DefaultMetrics is a free port on loopback: what is there is for the operator.
+const DefaultMetrics = "127.0.0.1:0"
+
+// dataFolder is where a server's state lies within its folder.
+const dataFolder = "data"
+
+// Config is what a Server needs.
+type Config struct {
+	// Server is who this server is and who the others are.
+	Server provision.Server
+	// Dir holds its state: the directory and the replicated log.
+	Dir string
+	// Listen are TCP or QUIC addresses. Empty stands for the server's own
+	// addresses among Server.Servers.
+	Listen []ma.Multiaddr
+	// Advertise are addresses at which nodes reach the server directly. None
+	// means that they come through the balancers.
+	Advertise []ma.Multiaddr
+	// MetricsListen is the address (host:port) of /metrics and /healthz. Empty
+	// means none; DefaultMetrics is a free port on loopback.
+	MetricsListen string
+	// Logger may be nil. No account's name and no secret is logged.
+	Logger *slog.Logger
+}
+
+// LoadDir reads a server's folder as provision.Init wrote it. The server's
+// state goes into a folder of its own in there.
+func LoadDir(dir string) (Config, error) {
+	server, err := provision.LoadServer(dir)
+	if err != nil {
+		return Config{}, fmt.Errorf("rendezvous: %w", err)
+	}
+	return Config{Server: server, Dir: filepath.Join(dir, dataFolder), MetricsListen: DefaultMetrics}, nil
+}
+
+// complete checks the configuration and fills in what may be left out.
+func (c Config) complete(now time.Time) (Config, error) {
+	if c.Server.Key == nil || c.Dir == "" {
+		return c, errors.New("rendezvous: a key and a folder are needed")
+	}
+	certificate, err := record.VerifyCertificate(c.Server.Certificate, c.Server.ClusterKey, now)
+	if err != nil {
+		return c, fmt.Errorf("rendezvous: this server's certificate: %w", err)
+	}
+	id, err := peer.IDFromPrivateKey(c.Server.Key)
+	if err != nil || certificate.Server != id {
+		return c, errors.New("rendezvous: the certificate is not for this server's key")
+	}
+	own, ok := c.Server.Own()
+	if !ok {
+		return c, errors.New("rendezvous: this server is not among the cluster's servers")
+	}
+	if len(c.Listen) == 0 {
+		c.Listen = listenable(own.Addresses)
+	}
+	if len(c.Listen) == 0 {
+		return c, errors.New("rendezvous: at least one address to listen on is needed")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+// listenable turns the addresses that others use into such that a socket takes:
+// what is given by a DNS name listens on all interfaces.
+func listenable(addrs []ma.Multiaddr) []ma.Multiaddr {
+	any4, any6 := ma.StringCast("/ip4/"+net.IPv4zero.String()), ma.StringCast("/ip6/"+net.IPv6zero.String())
+	var out []ma.Multiaddr
+	for _, addr := range addrs {
+		host, rest := ma.SplitFirst(addr)
+		if host == nil {
+			continue
+		}
+		switch host.Protocol().Code {
+		case ma.P_DNS, ma.P_DNS4:
+			addr = any4.Encapsulate(rest)
+		case ma.P_DNS6:
+			addr = any6.Encapsulate(rest)
+		}
+		out = append(out, addr)
+	}
+	return out
+}

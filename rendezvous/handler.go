@@ -1,0 +1,115 @@
+package rendezvous
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+)
+
+// serve answers the one request of a stream.
+func (s *Server) serve(ctx context.Context, stream network.Stream) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, wire.RequestTimeout)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { stream.SetReadDeadline(time.Now()) })
+	defer stop()
+	stream.SetReadDeadline(began.Add(readTimeout))
+	req := new(pb.Request)
+	if err := wire.NewReader(stream, wire.MaxRequest).Read(req); err != nil {
+		s.metrics.observe("none", "bad frame", time.Since(began))
+		stream.Reset()
+		return
+	}
+	kind, resp, err := s.answer(ctx, stream.Conn().RemotePeer(), req)
+	if err != nil {
+		resp = &pb.Response{Kind: &pb.Response_Error{Error: wire.ToWire(err)}}
+	}
+	s.metrics.observe(kind, outcome(err), time.Since(began))
+	stream.SetWriteDeadline(time.Now().Add(writeGrace))
+	if err := wire.WriteFrame(stream, resp); err != nil {
+		stream.Reset()
+		return
+	}
+	stream.Close()
+}
+
+// answer finds out who asks and whether they may, and has the request
+// answered. Errors are package wire's sentinels.
+func (s *Server) answer(ctx context.Context, from peer.ID, req *pb.Request) (kind string, resp *pb.Response, err error) {
+	r, ok := s.routeOf(req)
+	if !ok {
+		return "unknown", nil, wire.ErrBadRequest
+	}
+	defer func() { err = s.refusal(r.kind, err) }()
+	c := caller{device: from}
+	if !r.atOnce {
+		if err := s.cluster.WaitApplied(ctx, req.GetMinIndex()); err != nil {
+			return r.kind, nil, err
+		}
+	}
+	if r.access == devices {
+		if c.account, err = s.accountOf(ctx, from); err != nil {
+			return r.kind, nil, err
+		}
+	}
+	// Before the read: what is read afterwards is at least as new.
+	index := s.cluster.Directory().AppliedIndex()
+	if resp, err = r.answer(ctx, c); err != nil {
+		return r.kind, nil, err
+	}
+	resp.Index = max(resp.Index, index)
+	return r.kind, resp, nil
+}
+
+// accountOf returns the account that a device may act for now, or
+// wire.ErrNotLoggedIn. It does not say so before it knows that it is not this
+// server that lags behind.
+func (s *Server) accountOf(ctx context.Context, device peer.ID) (record.Account, error) {
+	for fresh := false; ; fresh = true {
+		account, active, err := s.cluster.Directory().AccountOfDevice(device)
+		switch {
+		case err == nil && active:
+			return account, nil
+		case err != nil && !errors.Is(err, wire.ErrNoAccount):
+			return "", err
+		case fresh:
+			return "", wire.ErrNotLoggedIn
+		}
+		if err := s.cluster.Barrier(ctx); err != nil {
+			return "", err
+		}
+	}
+}
+
+// propose has a command replicated and applied.
+func (s *Server) propose(ctx context.Context, command []byte) (*pb.Response, error) {
+	_, index, err := s.cluster.Propose(ctx, command)
+	if err != nil {
+		return nil, err
+	}
+	return done(index), nil
+}
+
+// refusal makes every error one that may cross the wire. What is no sentinel
+// is this server's failure, and the operator's to read.
+func (s *Server) refusal(kind string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return fmt.Errorf("%w: the server could not do it in time", wire.ErrUnavailable)
+	case wire.ErrorOf(wire.Code(err)) == wire.ErrInternal:
+		s.log.Error("a request failed", "kind", kind, "err", err)
+		return wire.ErrInternal
+	default:
+		return err
+	}
+}

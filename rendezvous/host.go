@@ -1,0 +1,98 @@
+package rendezvous
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/tryst-chat/tryst/rendezvous/attach"
+)
+
+// protectTag keeps the connection manager from cutting other servers.
+const protectTag = "tryst server"
+
+// newHost returns a host that does not listen yet: handlers come first.
+func newHost(cfg Config) (host.Host, error) {
+	var others []peer.ID
+	for _, p := range cfg.Server.Servers {
+		others = append(others, p.ID)
+	}
+	resources, err := newResourceManager(cfg.Server.Balancers, others)
+	if err != nil {
+		return nil, fmt.Errorf("rendezvous: limits: %w", err)
+	}
+	// Far above libp2p's own mark, which cuts idle clients at 192.
+	conns, err := connmgr.NewConnManager(maxConns*8/10, maxConns*9/10, connmgr.WithGracePeriod(time.Minute))
+	if err != nil {
+		return nil, fmt.Errorf("rendezvous: limits: %w", err)
+	}
+	reached := cfg.Advertise
+	if len(reached) == 0 {
+		reached = attach.CircuitAddrs(cfg.Server.Balancers)
+	}
+	h, err := libp2p.New(
+		libp2p.Identity(cfg.Server.Key),
+		libp2p.NoListenAddrs, // for now; it also turns circuits off, which the next line undoes
+		libp2p.EnableRelay(),
+		// Listed because the default set pulls in WebRTC and WebTransport,
+		// which nobody here needs.
+		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Transport(quic.NewTransport),
+		// Identify tells these addresses to nodes: a server's own would be of
+		// no use to them and nobody's business.
+		libp2p.AddrsFactory(func([]ma.Multiaddr) []ma.Multiaddr { return reached }),
+		libp2p.ResourceManager(resources),
+		libp2p.ConnectionManager(conns),
+		libp2p.UserAgent("tryst-rendezvous"),
+		libp2p.DisableMetrics(), // they would go to a registry shared by the whole process
+	)
+	if err != nil {
+		return nil, fmt.Errorf("rendezvous: host: %w", err)
+	}
+	for _, p := range cfg.Server.Servers {
+		h.ConnManager().Protect(p.ID, protectTag)
+	}
+	return h, nil
+}
+
+// introduce makes the other servers' addresses known to the host.
+func (s *Server) introduce() {
+	for _, p := range s.cfg.Server.Servers {
+		if p.ID != s.host.ID() {
+			s.host.Peerstore().AddAddrs(p.ID, p.Addresses, peerstore.PermanentAddrTTL)
+		}
+	}
+}
+
+// keepIntroduced repeats introduce whenever a server has identified itself:
+// what it says of its addresses is meant for nodes, and displaces those that
+// the operator gave.
+func (s *Server) keepIntroduced(ctx context.Context) error {
+	identified, err := s.host.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted))
+	if err != nil {
+		return fmt.Errorf("rendezvous: watch identification: %w", err)
+	}
+	defer identified.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-identified.Out():
+			done, ok := e.(event.EvtPeerIdentificationCompleted)
+			if ok && slices.Contains(s.servers, done.Peer) {
+				s.introduce()
+			}
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package rendezvous
+
+import (
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tryst-chat/tryst/rendezvous/directory"
+	"github.com/tryst-chat/tryst/rendezvous/presence"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+)
+
+// hub brings what happens to the devices that listen. Those who report never
+// wait: a device that does not keep up is cut off, and looks everything up when
+// it is back.
+type hub struct {
+	mu       sync.Mutex
+	devices  map[peer.ID]*subscriber
+	accounts index // by whose device it is
+	watchers index // by whom it watches
+}
+
+// subscriber is one device that listens.
+type subscriber struct {
+	device  peer.ID          // immutable
+	account record.Account   // immutable
+	queue   chan *pb.Notice  // never closed
+	cut     chan struct{}    // closed when the stream must end
+	gone    bool             // guarded by hub.mu: cut is closed
+	watches []record.Account // guarded by hub.mu
+}
+
+// index finds subscribers by account.
+type index map[record.Account]map[*subscriber]struct{}
+
+func (i index) add(account record.Account, s *subscriber) {
+	if i[account] == nil {
+		i[account] = make(map[*subscriber]struct{})
+	}
+	i[account][s] = struct{}{}
+}
+
+func (i index) remove(account record.Account, s *subscriber) {
+	delete(i[account], s)
+	if len(i[account]) == 0 {
+		delete(i, account)
+	}
+}
+
+func newHub() *hub {
+	return &hub{devices: make(map[peer.ID]*subscriber), accounts: make(index), watchers: make(index)}
+}
+
+// subscribe makes a device a listener. A stream that it had before is cut: the
+// device has opened a new one because it takes that one for dead.
+func (h *hub) subscribe(device peer.ID, account record.Account) *subscriber {
+	s := &subscriber{device: device, account: account, queue: make(chan *pb.Notice, maxQueue), cut: make(chan struct{})}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if old := h.devices[device]; old != nil {
+		h.remove(old)
+	}
+	h.devices[device] = s
+	h.accounts.add(account, s)
+	return s
+}
+
+// unsubscribe ends a subscription; it may have been cut before.
+func (h *hub) unsubscribe(s *subscriber) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.remove(s)
+}
+
+func (h *hub) remove(s *subscriber) {
+	if s.gone {
+		return
+	}
+	s.gone = true
+	close(s.cut)
+	delete(h.devices, s.device)
+	h.accounts.remove(s.account, s)
+	for _, account := range s.watches {
+		h.watchers.remove(account, s)
+	}
+}
+
+// watch replaces the accounts that a subscriber watches.
+func (h *hub) watch(s *subscriber, accounts []record.Account) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.gone {
+		return
+	}
+	for _, account := range s.watches {
+		h.watchers.remove(account, s)
+	}
+	s.watches = accounts
+	for _, account := range accounts {
+		h.watchers.add(account, s)
+	}
+}
+
+// len returns the number of devices that listen.
+func (h *hub) len() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.devices)
+}
+
+// present reports a device that came, moved or left. Of one that left nobody is
+// told: whoever tries to reach it will notice, and one that lost its server for
+// a moment has not left.
+func (h *hub) present(p presence.Presence) {
+	if p.Record == nil {
+		return
+	}
+	up := &pb.Notice{Kind: &pb.Notice_Up{Up: &pb.PeerPresence{Account: string(p.Account), Record: p.Record}}}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.watchers[p.Account] {
+		if s.device != p.Device {
+			h.put(s, up)
+		}
+	}
+}
+
+// changed reports what commands have changed.
+func (h *hub) changed(events []directory.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, event := range events {
+		switch e := event.(type) {
+		case directory.AccountChanged:
+			n := &pb.Notice{Kind: &pb.Notice_AccountChanged{AccountChanged: string(e.Account)}}
+			for s := range h.accounts[e.Account] {
+				h.put(s, n)
+			}
+			for s := range h.watchers[e.Account] {
+				if s.account != e.Account {
+					h.put(s, n)
+				}
+			}
+		case directory.GroupChanged:
+			n := &pb.Notice{Kind: &pb.Notice_GroupChanged{GroupChanged: &pb.GroupChanged{Id: e.Group[:], Length: e.Length}}}
+			for _, member := range e.Members {
+				for s := range h.accounts[member] {
+					h.put(s, n)
+				}
+			}
+		case directory.KeysLow:
+			if s := h.devices[e.Device]; s != nil {
+				h.put(s, keysLow())
+			}
+		case directory.Reset:
+			for _, s := range h.devices { // anything may have changed: all look again
+				h.remove(s)
+			}
+		}
+	}
+}
+
+func keysLow() *pb.Notice { return &pb.Notice{Kind: &pb.Notice_KeysLow{KeysLow: true}} }
+
+// put queues a notice, or cuts the subscriber off whose queue is full.
+func (h *hub) put(s *subscriber, n *pb.Notice) {
+	select {
+	case s.queue <- n:
+	default:
+		h.remove(s)
+	}
+}

@@ -1,0 +1,50 @@
+package rendezvous
+
+import (
+	"context"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tryst-chat/tryst/rendezvous/directory"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+)
+
+// publishKeys takes the keys of the device that asks, and of no other.
+func (s *Server) publishKeys(ctx context.Context, c caller, m *pb.PublishKeys) (*pb.Response, error) {
+	return s.propose(ctx, directory.PublishKeys(c.account, c.device, m.GetBundle(), m.GetOneTime()...))
+}
+
+func (s *Server) takeKeys(ctx context.Context, _ caller, m *pb.TakeKeys) (*pb.Response, error) {
+	account, err := record.ParseAccount(m.GetAccount())
+	if err != nil {
+		return nil, badRequest(err)
+	}
+	if len(m.GetDevices()) == 0 || len(m.GetDevices()) > record.MaxDevices {
+		return nil, wire.ErrBadRequest
+	}
+	var wanted []peer.ID
+	for _, raw := range m.GetDevices() {
+		device, err := peer.IDFromBytes(raw)
+		if err != nil {
+			return nil, badRequest(err)
+		}
+		wanted = append(wanted, device)
+	}
+	value, index, err := s.cluster.Propose(ctx, directory.TakeKeys(account, wanted))
+	if err != nil {
+		return nil, err
+	}
+	taken, err := directory.ParseTakenKeys(value)
+	if err != nil {
+		return nil, err
+	}
+	keys := &pb.KeyBundles{}
+	for _, k := range taken {
+		keys.Devices = append(keys.Devices, &pb.DeviceKeys{
+			Device: []byte(k.Device), Bundle: k.Bundle, OneTime: k.OneTime, OneTimeLeft: uint32(k.Left),
+		})
+	}
+	return &pb.Response{Index: index, Kind: &pb.Response_Keys{Keys: keys}}, nil
+}

@@ -1,0 +1,169 @@
+package rendezvous
+
+import (
+	"math"
+	"net/netip"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/x/rate"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+)
+
+// Limits of a server, each with its reason. libp2p's defaults are made for a
+// peer among peers and refuse the 253rd client.
+const (
+	// maxConns is what one server carries: its share of a balancer's 10,000
+	// circuits when it is one of the last two alive, and direct clients.
+	maxConns = 12_000
+	// maxTransient bounds connections and streams that have not yet said whose
+	// and what they are: 1,000 clients that come back at once had 635.
+	maxTransient = 4_000
+	// maxStreams is a beat and a few requests for every client.
+	maxStreams = 4 * maxConns
+
+	// connsPerPeer admits a node's new connection while its old one is not yet
+	// known to be dead, over TCP and QUIC.
+	connsPerPeer = 8
+	// streamsPerPeer holds requestsPerPeer, beats, identify and ping.
+	streamsPerPeer = 96
+	// requestsPerPeer is what a node asks at a time when it starts: a question
+	// for each of some dozen contacts and groups.
+	requestsPerPeer = 64
+	// beatsPerPeer: a new stream stands beside a dying one.
+	beatsPerPeer = 4
+
+	// Connections from one IPv4 address or IPv6 /56 at a time and new ones a
+	// second: a campus behind one address. libp2p's own 8 and 0.2 cut off the
+	// second family member. Balancers and loopback have no such limits: behind
+	// a balancer's address come all who come through circuits.
+	connsPerSubnet     = 2_048
+	connsPerSite       = 4 * connsPerSubnet // IPv6 /48, which holds 256 of /56
+	connRatePerSubnet  = 50
+	connBurstPerSubnet = 1_024
+
+	// readTimeout bounds how long a client may take to write its request;
+	// writeGrace is added to a request's time for the answer to leave.
+	readTimeout = 5 * time.Second
+	writeGrace  = 2 * time.Second
+	// lagTimeout bounds the wait for a state as new as a beat stream asks for;
+	// its first frame is due within wire.BeatTimeout.
+	lagTimeout = wire.BeatTimeout / 2
+
+	// maxQueue bounds the notices that wait for one device, some of 4 KiB. A
+	// device that does not keep up is cut off and looks everything up again.
+	maxQueue = 256
+	// maxBatch bounds the notices of one frame, in bytes, so that with its
+	// largest notice it stays below wire.MaxBeat.
+	maxBatch = wire.MaxBeat - 2*wire.MaxPeerRecord
+
+	// drainTimeout is how long a server that leaves waits for its nodes to go
+	// elsewhere, which they do at once when their next beat says so.
+	drainTimeout = 2 * time.Second
+	// httpTimeout bounds a request on the metrics port.
+	httpTimeout = 5 * time.Second
+)
+
+// scopes is the one table of libp2p's resource scopes. Memory is not limited
+// as such: yamux reserves 256 KiB a stream that it hardly ever uses, so that a
+// true limit would have to be paid for several times over. Streams and the
+// sizes of frames are limited, and memory through them.
+func scopes(balancers, servers []peer.ID) rcmgr.PartialLimitConfig {
+	streams := func(n rcmgr.LimitVal) rcmgr.ResourceLimits {
+		return rcmgr.ResourceLimits{Streams: n, StreamsInbound: n, StreamsOutbound: n}
+	}
+	with := func(r rcmgr.ResourceLimits, conns rcmgr.LimitVal) rcmgr.ResourceLimits {
+		r.Conns, r.ConnsInbound, r.ConnsOutbound = conns, conns, conns
+		r.FD = conns // inbound connections through a relay count as file descriptors
+		return r
+	}
+	all := with(streams(maxStreams), maxConns)
+	limits := rcmgr.PartialLimitConfig{
+		System:              all,
+		Transient:           with(streams(maxTransient), maxTransient),
+		PeerDefault:         with(streams(streamsPerPeer), connsPerPeer),
+		Peer:                make(map[peer.ID]rcmgr.ResourceLimits),
+		ServiceDefault:      all,
+		ServicePeerDefault:  all,
+		ProtocolDefault:     all,
+		ProtocolPeerDefault: all, // a circuit is a stream of its balancer
+		ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{
+			wire.Rendezvous: streams(requestsPerPeer),
+			wire.Beat:       streams(beatsPerPeer),
+		},
+	}
+	for _, id := range balancers {
+		limits.Peer[id] = with(streams(maxStreams), connsPerPeer)
+	}
+	for _, id := range servers { // commands on their way to the leader
+		limits.Peer[id] = with(streams(maxStreams), connsPerPeer)
+	}
+	return limits
+}
+
+// newResourceManager applies the limits. Connections from a balancer's address
+// are not counted by address; where one is given by name only, none is.
+func newResourceManager(balancers []peer.AddrInfo, servers []peer.ID) (network.ResourceManager, error) {
+	ids := make([]peer.ID, len(balancers))
+	exempt := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	for i, b := range balancers {
+		ids[i] = b.ID
+		for _, addr := range b.Addrs {
+			exempt = append(exempt, prefixes(addr)...)
+		}
+	}
+	var v4, v6 []rcmgr.NetworkPrefixLimit
+	limiter := newRateLimiter()
+	for _, prefix := range exempt {
+		limiter.NetworkPrefixLimits = append(limiter.NetworkPrefixLimits, rate.PrefixLimit{Prefix: prefix}) // the zero Limit is none
+		if limit := (rcmgr.NetworkPrefixLimit{Network: prefix, ConnCount: math.MaxInt}); prefix.Addr().Is4() {
+			v4 = append(v4, limit)
+		} else {
+			v6 = append(v6, limit)
+		}
+	}
+	return rcmgr.NewResourceManager(
+		rcmgr.NewFixedLimiter(scopes(ids, servers).Build(rcmgr.InfiniteLimits)),
+		rcmgr.WithMetricsDisabled(),
+		rcmgr.WithNetworkPrefixLimit(v4, v6),
+		rcmgr.WithLimitPerSubnet(
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerSubnet}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connsPerSubnet}, {PrefixLength: 48, ConnCount: connsPerSite}},
+		),
+		rcmgr.WithConnRateLimiters(limiter),
+	)
+}
+
+// prefixes returns the networks that a balancer's address stands for: its IP
+// address alone, or everything when it has only a name, whose meaning may
+// change while the server runs.
+func prefixes(addr ma.Multiaddr) []netip.Prefix {
+	ip, err := manet.ToIP(addr)
+	if err != nil {
+		return []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	}
+	one, ok := netip.AddrFromSlice(ip)
+	if !ok {
+		return nil
+	}
+	one = one.Unmap()
+	return []netip.Prefix{netip.PrefixFrom(one, one.BitLen())}
+}
+
+func newRateLimiter() *rate.Limiter {
+	perSubnet := rate.Limit{RPS: connRatePerSubnet, Burst: connBurstPerSubnet}
+	perSite := rate.Limit{RPS: 4 * connRatePerSubnet, Burst: 4 * connBurstPerSubnet}
+	return &rate.Limiter{
+		SubnetRateLimiter: rate.SubnetLimiter{
+			IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: perSubnet}},
+			IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: perSubnet}, {PrefixLength: 48, Limit: perSite}},
+			GracePeriod:      time.Minute,
+		},
+	}
+}

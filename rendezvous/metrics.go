@@ -1,0 +1,105 @@
+package rendezvous
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+)
+
+// metrics is what the operator sees: numbers, and no names.
+type metrics struct {
+	registry *prometheus.Registry // its own: several servers may run in one process
+	requests *prometheus.CounterVec
+	latency  *prometheus.HistogramVec
+}
+
+func (s *Server) newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tryst_rendezvous_requests_total",
+			Help: "Requests answered, by kind and outcome.",
+		}, []string{"kind", "outcome"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "tryst_rendezvous_request_seconds",
+			Help:    "Time from a request's stream to its answer.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15), // 0.5 ms to 8 s
+		}, []string{"kind"}),
+	}
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	m.registry.MustRegister(m.requests, m.latency,
+		gauge("tryst_rendezvous_applied_index", "Index of the last applied entry of the replicated log.",
+			func() float64 { return float64(s.cluster.Directory().AppliedIndex()) }),
+		gauge("tryst_rendezvous_leader", "1 on the server that leads.",
+			func() float64 { leader, ok := s.cluster.Leader(); return oneIf(ok && leader == s.host.ID()) }),
+		gauge("tryst_rendezvous_ready", "1 while the server takes new nodes.",
+			func() float64 { return oneIf(s.Ready()) }),
+		gauge("tryst_rendezvous_sessions", "Devices that hold a beat stream to this server.",
+			func() float64 { return float64(s.hub.len()) }),
+		gauge("tryst_rendezvous_presence_devices", "Devices whose whereabouts are known, anywhere.",
+			func() float64 { return float64(s.presence.Len()) }),
+		gauge("tryst_rendezvous_balancers", "Balancers that this server stands behind.",
+			func() float64 { return float64(s.attachment.Attached()) }),
+	)
+	return m
+}
+
+func (m *metrics) observe(kind, outcome string, took time.Duration) {
+	m.requests.WithLabelValues(kind, outcome).Inc()
+	m.latency.WithLabelValues(kind).Observe(took.Seconds())
+}
+
+// outcome is an error as a label: the sentinel's words, of which there are few.
+func outcome(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return wire.ErrorOf(wire.Code(err)).Error()
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// serveHTTP serves /metrics and /healthz until ctx ends.
+func (s *Server) serveHTTP(ctx context.Context) error {
+	if s.http == nil {
+		return nil
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if !s.Ready() {
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
+		w.Write([]byte("ok\n"))
+	})
+	server := &http.Server{Handler: mux, ReadTimeout: httpTimeout, WriteTimeout: httpTimeout}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	if err := server.Serve(s.http); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// listenHTTP opens the operator's port; nil for no address.
+func listenHTTP(address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	return net.Listen("tcp", address)
+}
