@@ -1,0 +1,174 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tryst-chat/tryst/node/wire"
+	"github.com/tryst-chat/tryst/node/wire/pb"
+	rwire "github.com/tryst-chat/tryst/rendezvous/wire"
+)
+
+// maxFileRequest is above every FileRequest: an ID and a number.
+const maxFileRequest = 64
+
+// ErrFileCut is returned when a transfer ended before the other side ended it.
+var ErrFileCut = errors.New("transport: the transfer was cut short")
+
+// FileServer answers one request. It calls reply for each frame, in order, and
+// stops at reply's first error; reply waits until the network takes the frame. What
+// it returns ends the stream: nil cleanly, an error by a reset. ctx ends with the
+// host.
+type FileServer func(ctx context.Context, from peer.ID, req *pb.FileRequest, reply func(*pb.FileReply) error) error
+
+// ServeFiles opens the host for those who fetch files.
+func (h *Host) ServeFiles(serve FileServer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.serve = serve
+}
+
+// FetchFile asks a peer for a file and calls each with every frame of the answer,
+// in order, until the other side ends it (nil), each returns an error (that one),
+// ctx ends, or no frame comes for wire.ChunkTimeout. It runs over a connection of
+// its own where the peer can be dialled, so that a file does not delay messages
+// (measured: an echo takes 4 ms instead of 0.1 ms beside bulk data), and else over
+// the one that is there.
+func (h *Host) FetchFile(ctx context.Context, from peer.ID, req *pb.FileRequest, each func(*pb.FileReply) error) error {
+	if !h.start() {
+		return ErrClosed
+	}
+	defer h.running.Done()
+	s, release, err := h.openFile(ctx, from)
+	if err != nil {
+		return fmt.Errorf("transport: fetch file from %s: %w", from, err)
+	}
+	defer release()
+	stop := context.AfterFunc(ctx, func() { _ = s.Reset() })
+	defer stop()
+	unhook := h.onClose(func() { _ = s.Reset() })
+	defer unhook()
+	if err := fetch(s, req, each); err != nil {
+		_ = s.Reset()
+		return fmt.Errorf("transport: fetch file from %s: %w", from, errors.Join(ctx.Err(), err))
+	}
+	_ = s.Close()
+	return nil
+}
+
+// onClose runs f when the host is closed, unless unhook was called before.
+func (h *Host) onClose(f func()) (unhook func()) {
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case <-h.done:
+			f()
+		case <-ended:
+		}
+	}()
+	return func() { close(ended) }
+}
+
+// openFile opens a file stream over a connection of its own or, if there is none
+// to be had, the shared one.
+func (h *Host) openFile(ctx context.Context, from peer.ID) (s network.Stream, release func(), err error) {
+	s, release, err = h.openOwn(ctx, from)
+	if err == nil {
+		return s, release, nil
+	}
+	h.log.Debug("file takes the shared connection", "peer", from, "reason", err)
+	ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(ctx, "files"), wire.HelloTimeout)
+	defer cancel()
+	s, err = h.host.NewStream(network.WithNoDial(ctx, "Reach dials"), from, wire.File)
+	return s, func() {}, err
+}
+
+func fetch(s network.Stream, req *pb.FileRequest, each func(*pb.FileReply) error) error {
+	_ = s.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if err := rwire.WriteFrame(s, req); err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
+	_ = s.CloseWrite()
+	frames := rwire.NewReader(s, wire.MaxFileFrame)
+	for range maxFileFrames {
+		_ = s.SetReadDeadline(time.Now().Add(wire.ChunkTimeout))
+		var reply pb.FileReply
+		switch err := frames.Read(&reply); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("%w: %w", ErrFileCut, err)
+		}
+		if err := each(&reply); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: too many frames", rwire.ErrFrame)
+}
+
+// handleFile serves a file stream on the shared connection.
+func (h *Host) handleFile(s network.Stream) { h.serveFile(s, s.Conn().RemotePeer()) }
+
+// serveFile serves one request of a peer who has shown who it is.
+func (h *Host) serveFile(s network.Stream, from peer.ID) {
+	serve := h.beginServing(from)
+	if serve == nil {
+		_ = s.Reset()
+		return
+	}
+	defer h.endServing(from)
+	if err := answer(s, from, serve, h.done); err != nil {
+		h.log.Debug("file stream failed", "peer", from, "err", err)
+		_ = s.Reset()
+		return
+	}
+	_ = s.Close()
+}
+
+// beginServing returns what serves a peer's request, nil if it must wait.
+func (h *Host) beginServing(p peer.ID) FileServer {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed || h.serve == nil || h.serving[p] >= maxServing {
+		return nil
+	}
+	h.serving[p]++
+	h.running.Add(1)
+	return h.serve
+}
+
+func (h *Host) endServing(p peer.ID) {
+	h.mu.Lock()
+	if h.serving[p]--; h.serving[p] == 0 {
+		delete(h.serving, p)
+	}
+	h.mu.Unlock()
+	h.running.Done()
+}
+
+func answer(s network.Stream, from peer.ID, serve FileServer, done <-chan struct{}) error {
+	_ = s.SetReadDeadline(time.Now().Add(wire.HelloTimeout))
+	var req pb.FileRequest
+	if err := rwire.NewReader(s, maxFileRequest).Read(&req); err != nil {
+		return fmt.Errorf("read request: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return serve(ctx, from, &req, func(reply *pb.FileReply) error {
+		_ = s.SetWriteDeadline(time.Now().Add(wire.ChunkTimeout))
+		return rwire.WriteFrame(s, reply)
+	})
+}

@@ -1,0 +1,190 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+)
+
+// gate is the host as pubsub gets to see it: with no peers on it but those that
+// share a group with this device. pubsub greets every peer with the list of all
+// its topics, whatever filters it was given, and takes any peer's announcements.
+//
+// A peer that shares no group is not offered to pubsub, and a pubsub stream that
+// it opens is parked: not refused, because the other side announces its topics
+// once and would not do so again, and it may only be that its membership statement
+// has not come yet. Unread it costs a stream and what flow control lets through.
+// When MembershipChanged opens the gate for it, nothing of what it said is lost.
+type gate struct {
+	host.Host
+	bus    event.Bus     // pubsub's, instead of the host's
+	offers event.Emitter // on bus: a peer for pubsub to look at
+	shares func(peer.ID) bool
+
+	mu       sync.Mutex
+	admitted map[peer.ID]network.Stream // the newest stream pubsub got from each peer
+	parked   []parkedStream             // oldest first, one a peer
+}
+
+type parkedStream struct {
+	stream network.Stream
+	handle network.StreamHandler
+}
+
+func (p parkedStream) from() peer.ID { return p.stream.Conn().RemotePeer() }
+
+func newGate(h host.Host, shares func(peer.ID) bool) (*gate, error) {
+	bus := eventbus.NewBus()
+	offers, err := bus.Emitter(new(event.EvtPeerProtocolsUpdated))
+	if err != nil {
+		return nil, fmt.Errorf("emitter: %w", err)
+	}
+	return &gate{Host: h, bus: bus, offers: offers, shares: shares, admitted: make(map[peer.ID]network.Stream)}, nil
+}
+
+// EventBus hides the host's own bus from pubsub, which learns there of every peer.
+func (g *gate) EventBus() event.Bus { return g.bus }
+
+// SetStreamHandler puts the gate before pubsub's handler.
+func (g *gate) SetStreamHandler(id protocol.ID, handle network.StreamHandler) {
+	g.Host.SetStreamHandler(id, func(s network.Stream) { g.enter(parkedStream{s, handle}) })
+}
+
+// Add and Contains make the gate pubsub's Blacklist, which drops whatever a peer
+// sends or wrote that does not share a group any more. Add has nothing to do: who
+// is welcome is for shares to say.
+func (g *gate) Add(peer.ID) bool { return true }
+
+// Contains tells that a peer shares no group.
+func (g *gate) Contains(p peer.ID) bool { return p != g.Host.ID() && !g.shares(p) }
+
+// enter lets a stream through or parks it.
+func (g *gate) enter(s parkedStream) {
+	g.mu.Lock()
+	// shares is asked under the lock, as in opened: a stream is either parked
+	// before the gate is opened for its peer, or sees that it is.
+	if g.shares(s.from()) {
+		g.admitted[s.from()] = s.stream
+		g.mu.Unlock()
+		s.handle(s.stream)
+		return
+	}
+	dropped := g.unpark(s.from())
+	if len(g.parked) >= maxParked {
+		dropped = append(dropped, g.parked[0])
+		g.parked = g.parked[1:]
+	}
+	g.parked = append(g.parked, s)
+	g.mu.Unlock()
+	for _, d := range dropped {
+		_ = d.stream.Reset()
+	}
+}
+
+// unpark removes and returns a peer's parked stream. The caller holds mu.
+func (g *gate) unpark(p peer.ID) (found []parkedStream) {
+	g.parked = slices.DeleteFunc(g.parked, func(s parkedStream) bool {
+		if s.from() != p {
+			return false
+		}
+		found = append(found, s)
+		return true
+	})
+	return found
+}
+
+// opened offers a peer to pubsub after it came to share a group.
+func (g *gate) opened(p peer.ID) {
+	g.mu.Lock()
+	waiting := g.unpark(p)
+	for _, s := range waiting {
+		g.admitted[p] = s.stream
+	}
+	g.mu.Unlock()
+	for _, s := range waiting {
+		go s.handle(s.stream) // as libp2p calls it; ends with the stream or with pubsub
+	}
+	protocols, err := g.Host.Peerstore().SupportsProtocols(p, topicProtocols...)
+	if err == nil && len(protocols) > 0 {
+		g.offer(p, protocols)
+	}
+}
+
+// closed ends what a peer still says to pubsub after it shares no group any more.
+func (g *gate) closed(p peer.ID) {
+	g.mu.Lock()
+	s := g.admitted[p]
+	delete(g.admitted, p)
+	g.mu.Unlock()
+	if s != nil {
+		_ = s.Reset()
+	}
+}
+
+func (g *gate) offer(p peer.ID, protocols []protocol.ID) {
+	if g.Contains(p) {
+		return
+	}
+	// The only error is that the emitter is closed: pubsub is no more.
+	_ = g.offers.Emit(event.EvtPeerProtocolsUpdated{Peer: p, Added: protocols})
+}
+
+// follow offers the peers that come, until ctx ends.
+func (g *gate) follow(ctx context.Context, sub event.Subscription) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case ev, ok := <-sub.Out():
+			if !ok {
+				return
+			}
+			switch ev := ev.(type) {
+			case event.EvtPeerIdentificationCompleted:
+				g.offer(ev.Peer, ev.Protocols)
+			case event.EvtPeerProtocolsUpdated:
+				g.offer(ev.Peer, ev.Added)
+			case event.EvtPeerConnectednessChanged:
+				if ev.Connectedness == network.NotConnected {
+					g.forget(ev.Peer)
+				}
+			}
+		}
+	}
+}
+
+// forget drops what is kept of a peer that has gone.
+func (g *gate) forget(p peer.ID) {
+	g.mu.Lock()
+	gone := g.unpark(p)
+	if s := g.admitted[p]; s != nil && s.Conn().IsClosed() {
+		delete(g.admitted, p)
+	}
+	g.mu.Unlock()
+	for _, s := range gone {
+		_ = s.stream.Reset()
+	}
+}
+
+// shut resets what is parked and takes pubsub's handlers away.
+func (g *gate) shut() {
+	for _, id := range topicProtocols {
+		g.Host.RemoveStreamHandler(id)
+	}
+	g.mu.Lock()
+	parked := g.parked
+	g.parked = nil
+	g.mu.Unlock()
+	for _, s := range parked {
+		_ = s.stream.Reset()
+	}
+	_ = g.offers.Close()
+}
