@@ -98,11 +98,12 @@ func (c *receivingChain) retire(length uint32, now time.Time) error {
 	return nil
 }
 
-// dropOldest gives up n skipped keys, or none if n is negative.
-func (c *receivingChain) dropOldest(n int) {
-	if n > 0 {
-		c.skipped = slices.Delete(c.skipped, 0, min(n, len(c.skipped)))
-	}
+// dropOldest gives up at most n skipped keys, none if n is negative, and returns
+// how many it gave up.
+func (c *receivingChain) dropOldest(n int) int {
+	n = max(0, min(n, len(c.skipped)))
+	c.skipped = slices.Delete(c.skipped, 0, n)
+	return n
 }
 
 // expire gives up the skipped keys from before deadline.

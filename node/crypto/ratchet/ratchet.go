@@ -2,6 +2,7 @@ package ratchet
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"time"
@@ -63,6 +64,7 @@ func (s *State) decrypt(ad, message []byte, now time.Time) ([]byte, error) {
 		return nil, ErrDecrypt
 	}
 	sealedHeader, body := message[:sealedHeaderSize], message[sealedHeaderSize:]
+	s.expire(now)
 	k, err := s.findKey(sealedHeader, now)
 	if err != nil {
 		return nil, err
@@ -75,7 +77,7 @@ func (s *State) decrypt(ad, message []byte, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, ErrDecrypt
 	}
-	s.forget(now)
+	s.trim()
 	return plaintext, nil
 }
 
@@ -163,26 +165,24 @@ func (s *State) stepSending() error {
 	return nil
 }
 
-// forget gives up what the limits say: expired skipped keys, the oldest beyond
-// MaxSkipped, and retired chains that are neither recent nor awaited.
-func (s *State) forget(now time.Time) {
-	chains := make([]*receivingChain, 0, len(s.retired)+1) // oldest first
-	for i := range s.retired {
-		chains = append(chains, &s.retired[i])
-	}
-	if s.receiving != nil {
-		chains = append(chains, s.receiving)
-	}
+// expire gives up the keys of messages that have not come within
+// SkippedLifetime.
+func (s *State) expire(now time.Time) {
 	deadline := now.Add(-SkippedLifetime).Unix()
-	total := 0
-	for _, c := range chains {
+	for c := range s.receivingChains() {
 		c.expire(deadline)
-		total += len(c.skipped)
 	}
-	for _, c := range chains {
-		excess := min(max(0, total-MaxSkipped), len(c.skipped))
-		c.dropOldest(excess)
-		total -= excess
+}
+
+// trim gives up the oldest skipped keys beyond MaxSkipped, and those retired
+// chains that are neither recent nor awaited.
+func (s *State) trim() {
+	excess := -MaxSkipped
+	for c := range s.receivingChains() {
+		excess += len(c.skipped)
+	}
+	for c := range s.receivingChains() {
+		excess -= c.dropOldest(excess)
 	}
 	recent := len(s.retired) - MaxRetired
 	kept := s.retired[:0]
@@ -192,4 +192,18 @@ func (s *State) forget(now time.Time) {
 		}
 	}
 	s.retired = slices.Clip(kept)
+}
+
+// receivingChains goes over the peer's chains, oldest first.
+func (s *State) receivingChains() iter.Seq[*receivingChain] {
+	return func(yield func(*receivingChain) bool) {
+		for i := range s.retired {
+			if !yield(&s.retired[i]) {
+				return
+			}
+		}
+		if s.receiving != nil {
+			yield(s.receiving)
+		}
+	}
 }
