@@ -47,6 +47,8 @@ const (
 	// segmentSize of the log's files, which are allocated ahead.
 	segmentSize = 8 << 20
 
+	// warningPause is how long the same warning of Raft's is not repeated.
+	warningPause = 10 * time.Second
 	// caughtUp is how many committed entries a server may lack and still be
 	// called ready.
 	caughtUp = 256

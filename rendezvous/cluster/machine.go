@@ -47,10 +47,11 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 		responses[i] = results[i]
 		events = append(events, results[i].Events...)
 	}
-	m.applied.advance(m.directory.AppliedIndex())
+	// Events first: whoever waits for an index then knows what came with it.
 	if len(events) > 0 {
 		m.onApply(events)
 	}
+	m.applied.advance(m.directory.AppliedIndex())
 	return responses
 }
 
@@ -98,7 +99,7 @@ func (m *machine) Restore(r io.ReadCloser) error {
 		m.fail(err)
 		return fmt.Errorf("cluster: restore: %w", err)
 	}
-	m.applied.advance(m.directory.AppliedIndex())
 	m.onApply([]directory.Event{directory.Reset{}})
+	m.applied.advance(m.directory.AppliedIndex())
 	return nil
 }
