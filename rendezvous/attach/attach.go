@@ -149,9 +149,9 @@ func (a *Attachment) stand(ctx context.Context, balancer peer.AddrInfo) (stood b
 	if err != nil {
 		return false, err
 	}
+	defer s.Reset() // does nothing to a stream that both sides have closed
 	b, err := greet(a.cfg, s)
 	if err != nil {
-		s.Reset()
 		return false, err
 	}
 	a.attached.Add(1)
@@ -167,6 +167,7 @@ func (a *Attachment) stand(ctx context.Context, balancer peer.AddrInfo) (stood b
 		close(b.reachable)
 	}
 	group.Go(func() error { return b.beat(ctx) })
+	group.Go(b.listen)
 	return true, group.Wait()
 }
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
@@ -17,7 +16,6 @@ type backend struct {
 	cfg       Config
 	stream    network.Stream
 	replies   *wire.Reader
-	answered  time.Time     // when the balancer last replied
 	reachable chan struct{} // closed once clients can come: an address is advertised or a circuit reserved
 }
 
@@ -27,21 +25,26 @@ func greet(cfg Config, s network.Stream) (*backend, error) {
 		cfg:       cfg,
 		stream:    s,
 		replies:   wire.NewReader(s, wire.MaxBalancer),
-		answered:  time.Now(),
 		reachable: make(chan struct{}),
 	}
-	return b, b.exchange(&pb.Backend{
+	hello := &pb.Backend{
 		Certificate: cfg.Certificate,
-		Addresses:   encodeAddrs(cfg.Advertise),
-		// Not ready whatever Ready says: without a reservation, which the
+		// Not ready, whatever Ready says: without a reservation, which the
 		// balancer grants only from now on, nobody could come.
 		Ready: false,
-	})
+	}
+	for _, addr := range cfg.Advertise {
+		hello.Addresses = append(hello.Addresses, addr.Bytes())
+	}
+	if err := b.send(hello); err != nil {
+		return nil, err
+	}
+	return b, b.receive()
 }
 
 // beat tells the balancer once a BeatInterval how this server is, until ctx
-// ends or the balancer misses its reply. At the end of ctx the stream is closed
-// cleanly: the balancer then assigns nobody here, and leaves circuits alone.
+// ends. Then the stream is closed cleanly: the balancer assigns nobody here any
+// more, and leaves circuits alone.
 func (b *backend) beat(ctx context.Context) error {
 	ticker := time.NewTicker(b.cfg.BeatInterval)
 	defer ticker.Stop()
@@ -49,8 +52,7 @@ func (b *backend) beat(ctx context.Context) error {
 	was := false
 	for {
 		ready := waiting == nil && b.cfg.Ready()
-		if err := b.exchange(&pb.Backend{Ready: ready}); err != nil {
-			b.stream.Reset()
+		if err := b.send(&pb.Backend{Ready: ready}); err != nil {
 			return err
 		}
 		if ready != was {
@@ -59,7 +61,7 @@ func (b *backend) beat(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			b.stream.Close()
+			b.stream.CloseWrite()
 			return ctx.Err()
 		case <-waiting:
 			waiting = nil // and beat at once: clients may be waiting too
@@ -68,31 +70,37 @@ func (b *backend) beat(ctx context.Context) error {
 	}
 }
 
-// exchange sends one frame and reads the reply. The reply is due BeatTimeout
-// after the one before, so that a balancer that freezes is noticed as long
-// after its last sign of life.
-func (b *backend) exchange(m *pb.Backend) error {
-	if err := b.stream.SetDeadline(b.answered.Add(b.cfg.BeatTimeout)); err != nil {
+// listen reads the balancer's replies until one is missed, says no, or the
+// stream ends. It runs beside beat, so that a balancer that closes is noticed
+// at once, and one that freezes a BeatTimeout after its last sign of life.
+func (b *backend) listen() error {
+	for {
+		if err := b.receive(); err != nil {
+			return err
+		}
+	}
+}
+
+func (b *backend) send(m *pb.Backend) error {
+	if err := b.stream.SetWriteDeadline(time.Now().Add(b.cfg.BeatTimeout)); err != nil {
 		return fmt.Errorf("attach: beat: %w", err)
 	}
 	if err := wire.WriteFrame(b.stream, m); err != nil {
 		return fmt.Errorf("attach: beat: %w", err)
 	}
+	return nil
+}
+
+func (b *backend) receive() error {
+	if err := b.stream.SetReadDeadline(time.Now().Add(b.cfg.BeatTimeout)); err != nil {
+		return fmt.Errorf("attach: reply: %w", err)
+	}
 	var reply pb.BackendReply
 	if err := b.replies.Read(&reply); err != nil {
-		return fmt.Errorf("attach: beat: %w", err)
+		return fmt.Errorf("attach: reply: %w", err)
 	}
 	if err := wire.FromWire(reply.GetError()); err != nil {
 		return fmt.Errorf("attach: the balancer says: %w", err)
 	}
-	b.answered = time.Now()
 	return nil
-}
-
-func encodeAddrs(addrs []ma.Multiaddr) [][]byte {
-	var encoded [][]byte
-	for _, addr := range addrs {
-		encoded = append(encoded, addr.Bytes())
-	}
-	return encoded
 }
