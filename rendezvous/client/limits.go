@@ -13,8 +13,8 @@ const (
 	// avoidFor is how long a balancer is told not to assign a server that
 	// failed this node; by then the balancer's own beat knows better.
 	avoidFor = 15 * time.Second
-	// maxAvoid bounds what BalancerRequest carries.
-	maxAvoid = 32
+	// maxAvoid bounds what a BalancerRequest carries; balancers take no more.
+	maxAvoid = 16
 
 	// retryLeast and retryMost bound the pause between attempts, which doubles
 	// and is drawn at random from its upper half, so that the clients of a dead
