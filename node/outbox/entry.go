@@ -48,8 +48,11 @@ type Entry struct {
 	Device peer.ID // empty while the account's devices are not known: see Fan
 	// Seq is the entry's place among all that wait. The store assigns it; it only
 	// grows, and is not used again.
-	Seq     uint64
-	Made    time.Time
+	Seq  uint64
+	Made time.Time
+	// Copy marks an entry for one of the sender's own other devices. It proves
+	// nothing about the recipient and does not count in a Summary.
+	Copy    bool
 	Content []byte // what a session seals; kept until the end, for Renew
 	// Envelope is Content sealed; nil until then. An entry is sealed once, so that
 	// a repeated attempt repeats the same bytes and leaves no gap in the session.
@@ -77,6 +80,7 @@ func Fan(e Entry, devices []peer.ID) []Entry {
 	out := make([]Entry, len(devices))
 	for i, device := range devices {
 		out[i] = New(e.ID, e.To, device, e.Content, e.Made)
+		out[i].Copy = e.Copy
 	}
 	return out
 }

@@ -47,9 +47,11 @@ type Summary struct {
 	Reason Reason // if it expired: of one of its entries
 }
 
+// Settled tells whether nothing more will happen to the message.
+func (s Summary) Settled() bool { return s.State == Delivered || s.State == Expired }
+
 // Summarise tells where a message has got to from the states of all its entries
-// (those for the recipient's devices; copies for the sender's own other devices
-// prove nothing about the recipient). It is
+// but Copies. It is
 //
 //	Queued     while no device has it and one may still take it
 //	Sent       once a device has it, while another may still take it

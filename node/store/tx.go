@@ -1,0 +1,278 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+)
+
+// Tx is a transaction, valid until the function that it was given to returns.
+//
+// Its methods return no errors. The first failure of a read or a write sticks:
+// from then on reads find nothing and writes do nothing, and View or Update
+// return it, so that nothing of the transaction is written. What a closure
+// concludes from a failed read therefore never comes to be.
+type Tx struct {
+	store    *Store
+	txn      *badger.Txn
+	writable bool
+	err      error
+	bytes    int               // written, keys included
+	pending  map[string][]byte // rows written, which reads see; nil: deleted
+}
+
+// end returns the transaction's own failure, else the closure's error.
+func (t *Tx) end(err error) error {
+	if t.err != nil {
+		return t.err
+	}
+	return err
+}
+
+func (t *Tx) fail(operation string, err error) {
+	if t.err == nil {
+		t.err = fmt.Errorf("store: %s: %w", operation, err)
+	}
+}
+
+// get returns a copy of a row's value, and whether there is one.
+func (t *Tx) get(k []byte) ([]byte, bool) {
+	if t.err != nil {
+		return nil, false
+	}
+	if v, own := t.pending[string(k)]; own {
+		return bytes.Clone(v), v != nil
+	}
+	item, err := t.txn.Get(k)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, false
+	}
+	var v []byte
+	if err == nil {
+		v, err = item.ValueCopy([]byte{})
+	}
+	if err != nil {
+		t.fail("read", err)
+		return nil, false
+	}
+	return v, true
+}
+
+// put writes a row. v must not change afterwards.
+func (t *Tx) put(k, v []byte) {
+	if v == nil {
+		v = []byte{} // nil stands for a deletion
+	}
+	t.write(k, v)
+}
+
+// remove deletes a row, if it is there.
+func (t *Tx) remove(k []byte) { t.write(k, nil) }
+
+func (t *Tx) write(k, v []byte) {
+	switch {
+	case t.err != nil:
+		return
+	case !t.writable:
+		t.err = ErrReadOnly
+		return
+	case t.bytes+len(k)+len(v) > MaxUpdate:
+		t.err = ErrTooLarge
+		return
+	}
+	t.bytes += len(k) + len(v)
+	t.pending[string(k)] = v
+}
+
+// apply hands what the closure wrote to the database's transaction.
+func (t *Tx) apply() error {
+	for k, v := range t.pending {
+		var err error
+		if v == nil {
+			err = t.txn.Delete([]byte(k))
+		} else {
+			err = t.txn.Set([]byte(k), v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// row is a key and its value.
+type row struct{ key, value []byte }
+
+// rows returns up to limit rows (0: all) whose keys begin with prefix, in order.
+// It reads them all before it returns: Badger allows a writing transaction one
+// iterator at a time, and what it has written is to be seen too.
+func (t *Tx) rows(prefix []byte, limit int) []row {
+	return t.scan(prefix, limit, badger.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: prefetch(limit)})
+}
+
+// keys is rows without the values.
+func (t *Tx) keys(prefix []byte, limit int) []row {
+	return t.scan(prefix, limit, badger.IteratorOptions{Prefix: prefix})
+}
+
+// lastRows is rows from the last one backwards.
+func (t *Tx) lastRows(prefix []byte, limit int) []row {
+	return t.scan(prefix, limit, badger.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: prefetch(limit), Reverse: true})
+}
+
+// prefetch is how many values Badger reads ahead.
+func prefetch(limit int) int {
+	const most = 100 // its default
+	if limit == 0 {
+		return most
+	}
+	return min(limit, most)
+}
+
+func (t *Tx) scan(prefix []byte, limit int, opt badger.IteratorOptions) []row {
+	if t.err != nil {
+		return nil
+	}
+	own := t.pendingUnder(prefix)
+	enough := limit
+	if limit > 0 {
+		enough += len(own) // each may hide a stored row
+	}
+	out, err := stored(t.txn, prefix, enough, opt)
+	if err != nil {
+		t.fail("read", err)
+		return nil
+	}
+	if len(own) > 0 {
+		out = merge(out, own, opt.Reverse)
+	}
+	if limit > 0 && len(out) > limit {
+		out = out[:limit]
+	}
+	return out
+}
+
+// stored returns the rows of the database's transaction.
+func stored(txn *badger.Txn, prefix []byte, limit int, opt badger.IteratorOptions) ([]row, error) {
+	it := txn.NewIterator(opt)
+	defer it.Close()
+	seek := prefix
+	if opt.Reverse {
+		seek = append(bytes.Clone(prefix), afterPrefix)
+	}
+	var out []row
+	for it.Seek(seek); it.ValidForPrefix(prefix) && (limit == 0 || len(out) < limit); it.Next() {
+		r := row{key: it.Item().KeyCopy(nil)}
+		if opt.PrefetchValues {
+			var err error
+			if r.value, err = it.Item().ValueCopy([]byte{}); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// pendingUnder returns what this transaction has written under prefix.
+func (t *Tx) pendingUnder(prefix []byte) map[string][]byte {
+	var own map[string][]byte
+	for k, v := range t.pending {
+		if strings.HasPrefix(k, string(prefix)) {
+			if own == nil {
+				own = make(map[string][]byte)
+			}
+			own[k] = v
+		}
+	}
+	return own
+}
+
+// merge puts own writes over the stored rows.
+func merge(rows []row, own map[string][]byte, reverse bool) []row {
+	rows = slices.DeleteFunc(rows, func(r row) bool {
+		_, hidden := own[string(r.key)]
+		return hidden
+	})
+	for k, v := range own {
+		if v != nil {
+			rows = append(rows, row{key: []byte(k), value: v})
+		}
+	}
+	slices.SortFunc(rows, func(a, b row) int { return bytes.Compare(a.key, b.key) })
+	if reverse {
+		slices.Reverse(rows)
+	}
+	return rows
+}
+
+// getMessage reads a row into m and tells whether there is one.
+func (t *Tx) getMessage(k []byte, m proto.Message) bool {
+	v, ok := t.get(k)
+	return ok && t.decode(v, m)
+}
+
+// decode fails the transaction if v is not an m.
+func (t *Tx) decode(v []byte, m proto.Message) bool {
+	if err := proto.Unmarshal(v, m); err != nil {
+		t.fail("decode", fmt.Errorf("%w: %w", ErrDamaged, err))
+		return false
+	}
+	return true
+}
+
+// damaged fails the transaction if err is one of parsing a row.
+func (t *Tx) damaged(err error) bool {
+	if err != nil {
+		t.fail("decode", fmt.Errorf("%w: %w", ErrDamaged, err))
+	}
+	return err != nil
+}
+
+func (t *Tx) putMessage(k []byte, m proto.Message) {
+	v, err := proto.Marshal(m)
+	if err != nil {
+		t.fail("encode", err)
+		return
+	}
+	t.put(k, v)
+}
+
+// nextOrder draws a number above all that were drawn before.
+func (t *Tx) nextOrder() uint64 {
+	k := []byte{rowOrder}
+	var last uint64
+	if v, ok := t.get(k); ok {
+		if len(v) != 8 {
+			t.damaged(errLength)
+			return 0
+		}
+		last = binary.BigEndian.Uint64(v)
+	}
+	t.put(k, binary.BigEndian.AppendUint64(nil, last+1))
+	return last + 1
+}
+
+var errLength = errors.New("wrong length")
+
+// millis and fromMillis convert times as they are stored; 0 is the zero time.
+func millis(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
