@@ -19,7 +19,7 @@ const (
 	// oldest chain's go first.
 	MaxSkipped = 2000
 	// MaxForward is how far ahead of the last one a message may be: what a peer
-	// can make us compute for one message, about 20 ms.
+	// can make us compute for one message, about 30 ms.
 	MaxForward = 20000
 	// SkippedLifetime is how long the key of a message that has not come is kept:
 	// longer than the 30 days that a mailbox keeps it.

@@ -260,3 +260,17 @@ func TestPrepare(t *testing.T) {
 		t.Error("the key made ahead was not used")
 	}
 }
+
+// BenchmarkForwardJump is the most that one message can make a receiver do.
+func BenchmarkForwardJump(b *testing.B) {
+	alice, bob := newPair(b)
+	receive(b, bob, send(b, alice, 1), 0)
+	for range MaxForward {
+		alice.sending.chain = alice.sending.chain.Next()
+		alice.sending.n++
+	}
+	m := send(b, alice, 1)
+	for b.Loop() {
+		receive(b, bob.Clone(), m, 0)
+	}
+}

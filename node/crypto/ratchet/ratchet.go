@@ -84,7 +84,7 @@ func (s *State) decrypt(ad, message []byte, now time.Time) ([]byte, error) {
 // findKey returns the key of the message with this header, and steps the
 // ratchet as far as needed. It tries the header keys in the order of their
 // likelihood: the current chain's, the next one's, retired ones' from the
-// latest on. Each costs about 3 µs.
+// latest on. Each costs about 4 µs.
 func (s *State) findKey(sealedHeader []byte, now time.Time) (key.Message, error) {
 	if s.receiving != nil {
 		if h, ok := openHeader(s.receiving.header, sealedHeader); ok {
