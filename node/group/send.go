@@ -1,0 +1,100 @@
+package group
+
+import (
+	"fmt"
+	"maps"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tryst-chat/tryst/node/crypto/senderkey"
+	"github.com/tryst-chat/tryst/node/wire/pb"
+)
+
+// Outgoing is what Send wants sent.
+type Outgoing struct {
+	// Message is a pb.GroupMessage for the topic, the same for everybody.
+	Message []byte
+	// SenderKeys are for the devices that lack this device's chain: a distribution
+	// for each, to be sent over the session with it, before or after Message.
+	SenderKeys map[peer.ID][]byte
+}
+
+// Send seals content, at most senderkey.MaxPlaintext bytes, for the group.
+// devices are all devices of all members, as far as known, this account's others
+// included; those of accounts that are not members are left out. The state, and the
+// sender keys in the outbox, must be stored before the message leaves: a device
+// counts as having the key from here on (see Forget).
+func (s State) Send(content []byte, devices []Member) (State, Outgoing, error) {
+	next := s
+	if s.sender == nil {
+		fresh, err := senderkey.NewSender(s.chain.ID(), s.chain.Epoch())
+		if err != nil {
+			return s, Outgoing{}, fmt.Errorf("group: send: %w", err)
+		}
+		next.sender, next.handed = fresh, nil
+	} else {
+		next.sender = s.sender.Clone()
+	}
+	// Taken before the message, so that whoever gets it can read this message.
+	distribution := next.sender.Distribution()
+	sealed, _, err := next.sender.Encrypt(associatedData(s.self), content)
+	if err != nil {
+		return s, Outgoing{}, fmt.Errorf("group: send: %w", err)
+	}
+	id := s.chain.ID()
+	message, err := proto.Marshal(&pb.GroupMessage{Group: id[:], Epoch: s.chain.Epoch(), Sealed: sealed})
+	if err != nil {
+		return s, Outgoing{}, fmt.Errorf("group: send: %w", err)
+	}
+	out := Outgoing{Message: message, SenderKeys: next.lacking(devices, distribution)}
+	next.handed = withKeys(next.handed, out.SenderKeys)
+	return next, out, nil
+}
+
+// lacking returns the distribution for each member device without it.
+func (s State) lacking(devices []Member, distribution []byte) map[peer.ID][]byte {
+	keys := make(map[peer.ID][]byte)
+	for _, d := range devices {
+		_, has := s.handed[d.Device]
+		if !has && d.Device != s.self.Device && s.chain.Member(d.Account) {
+			keys[d.Device] = distribution
+		}
+	}
+	return keys
+}
+
+func withKeys(handed map[peer.ID]struct{}, keys map[peer.ID][]byte) map[peer.ID]struct{} {
+	if len(keys) == 0 {
+		return handed
+	}
+	all := make(map[peer.ID]struct{}, len(handed)+len(keys))
+	maps.Copy(all, handed)
+	for d := range keys {
+		all[d] = struct{}{}
+	}
+	return all
+}
+
+// Forget notes that a device does not have this device's chain after all, so that
+// the next Send hands it out again: it has lost its home, or never took the key.
+func (s State) Forget(device peer.ID) State {
+	if _, has := s.handed[device]; has {
+		s.handed = maps.Clone(s.handed)
+		delete(s.handed, device)
+	}
+	return s
+}
+
+const adLabel = "tryst group message 1"
+
+// associatedData binds a message to its sender. Group and epoch are bound by
+// package senderkey. Names and peer IDs have fewer than 256 bytes.
+func associatedData(from Member) []byte {
+	b := make([]byte, 0, len(adLabel)+2+len(from.Account)+len(from.Device))
+	b = append(b, adLabel...)
+	b = append(b, byte(len(from.Account)))
+	b = append(b, from.Account...)
+	b = append(b, byte(len(from.Device)))
+	return append(b, from.Device...)
+}
