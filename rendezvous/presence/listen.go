@@ -1,7 +1,6 @@
 package presence
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,8 +12,6 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
 )
-
-var errLagging = errors.New("presence: the other server lags behind")
 
 // listen handles a stream that another server opened.
 func (g *Gossip) listen(s network.Stream) {

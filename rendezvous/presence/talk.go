@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -11,6 +12,12 @@ import (
 
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+)
+
+// Why a stream to another server ends, for the log.
+var (
+	errLagging = errors.New("presence: the other server lags behind")
+	errHungUp  = errors.New("presence: the other server hung up")
 )
 
 // queue holds what one other server has yet to be told. It is never waited
@@ -71,8 +78,16 @@ func (g *Gossip) tell(ctx context.Context, id peer.ID) error {
 	if err != nil {
 		return err
 	}
-	defer s.Reset() // only this side speaks, so there is nothing to end cleanly
-	stop := context.AfterFunc(ctx, func() { s.Reset() })
+	hungUp := make(chan struct{})
+	go func() {
+		// The other side never speaks: reading ends when the stream does, be it
+		// that ctx is over. Without it a server that restarted would be noticed
+		// by the next write only.
+		defer close(hungUp)
+		s.Read(make([]byte, 1))
+	}()
+	defer func() { s.Reset(); <-hungUp }()               // only this side speaks: there is nothing to end cleanly
+	stop := context.AfterFunc(ctx, func() { s.Reset() }) // a write may be waiting
 	defer stop()
 
 	q, all := g.subscribe(id)
@@ -84,18 +99,19 @@ func (g *Gossip) tell(ctx context.Context, id peer.ID) error {
 		}
 		all = all[n:]
 	}
-	return g.follow(ctx, s, q)
+	return g.follow(s, q, hungUp)
 }
 
-// follow sends what comes into the queue, and an empty frame now and then.
-func (g *Gossip) follow(ctx context.Context, s network.Stream, q *queue) error {
+// follow sends what comes into the queue, and an empty frame now and then, until
+// the stream ends.
+func (g *Gossip) follow(s network.Stream, q *queue, hungUp <-chan struct{}) error {
 	idle := time.NewTicker(idleInterval)
 	defer idle.Stop()
 	for {
 		var batch []Presence
 		select {
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-hungUp:
+			return errHungUp
 		case <-q.overflow:
 			return errLagging
 		case <-idle.C:

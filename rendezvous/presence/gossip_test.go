@@ -1,0 +1,322 @@
+package presence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+
+	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+)
+
+const testTimeout = 20 * time.Second
+
+// server is one of a cluster, with what it told its watchers.
+type server struct {
+	host   host.Host
+	gossip *Gossip
+	stop   func()
+
+	mu      sync.Mutex
+	changes []Presence
+}
+
+func (s *server) changed(p Presence) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changes = append(s.changes, p)
+}
+
+func (s *server) told(account record.Account, up bool) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, p := range s.changes {
+		if p.Account == account && (p.Record != nil) == up {
+			n++
+		}
+	}
+	return n
+}
+
+func newHost(t *testing.T) host.Host {
+	t.Helper()
+	h, err := libp2p.New(
+		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"),
+		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.ResourceManager(&network.NullResourceManager{}),
+		libp2p.DisableMetrics(),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+// newHosts returns hosts that know each other's addresses.
+func newHosts(t *testing.T, n int) (hosts []host.Host, ids []peer.ID) {
+	t.Helper()
+	for range n {
+		h := newHost(t)
+		hosts, ids = append(hosts, h), append(ids, h.ID())
+	}
+	for _, a := range hosts {
+		for _, b := range hosts {
+			a.Peerstore().AddAddrs(b.ID(), b.Addrs(), peerstore.PermanentAddrTTL)
+		}
+	}
+	return hosts, ids
+}
+
+func startServer(t *testing.T, h host.Host, servers []peer.ID) *server {
+	t.Helper()
+	s := &server{host: h}
+	g, err := New(Config{Host: h, Servers: servers, Changed: s.changed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.gossip = g
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := g.Run(ctx); err != nil {
+			t.Errorf("run: %v", err)
+		}
+	}()
+	s.stop = func() {
+		cancel()
+		select {
+		case <-done:
+		case <-time.After(testTimeout):
+			t.Error("Run does not end")
+		}
+	}
+	t.Cleanup(s.stop)
+	return s
+}
+
+func startCluster(t *testing.T, n int) []*server {
+	t.Helper()
+	hosts, ids := newHosts(t, n)
+	var servers []*server
+	for _, h := range hosts {
+		servers = append(servers, startServer(t, h, ids))
+	}
+	return servers
+}
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(testTimeout)
+	defer deadline.Stop()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for !holds() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("waited in vain: %s", what)
+		case <-poll.C:
+		}
+	}
+}
+
+func (s *server) announce(t *testing.T, account record.Account, d device, seq uint64) {
+	t.Helper()
+	if err := s.gossip.Announce(account, d.id, d.record(t, seq)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *server) finds(account record.Account, n int) func() bool {
+	return func() bool { return len(s.gossip.Find(account)) == n }
+}
+
+func TestEveryServerHears(t *testing.T) {
+	servers := startCluster(t, 3)
+	d := newDevice(t)
+	servers[0].announce(t, alice, d, 1)
+	for i, s := range servers {
+		eventually(t, fmt.Sprintf("server %d finds alice", i), s.finds(alice, 1))
+		eventually(t, fmt.Sprintf("server %d tells its watchers", i), func() bool { return s.told(alice, true) == 1 })
+	}
+	servers[1].gossip.Withdraw(d.id)
+	for i, s := range servers {
+		eventually(t, fmt.Sprintf("server %d hears that she left", i), s.finds(alice, 0))
+		eventually(t, fmt.Sprintf("server %d tells its watchers", i), func() bool { return s.told(alice, false) == 1 })
+	}
+	servers[2].announce(t, alice, d, 2)
+	for i, s := range servers {
+		eventually(t, fmt.Sprintf("server %d hears that she is back", i), s.finds(alice, 1))
+	}
+}
+
+func TestRenewalsAreNoNews(t *testing.T) {
+	servers := startCluster(t, 2)
+	d := newDevice(t)
+	for range 5 {
+		servers[0].announce(t, alice, d, 1)
+	}
+	servers[0].announce(t, bob, newDevice(t), 1) // comes after all of them
+	eventually(t, "bob is heard of", servers[1].finds(bob, 1))
+	if n := servers[1].told(alice, true); n != 1 {
+		t.Fatalf("watchers were told %d times", n)
+	}
+}
+
+func TestLateServerGetsEverything(t *testing.T) {
+	const devices = 3*maxBatch + 5 // more than one frame
+	hosts, ids := newHosts(t, 2)
+	early := startServer(t, hosts[0], ids)
+	for i := range devices {
+		early.announce(t, record.Account(fmt.Sprintf("alice%d", i)), newDevice(t), 1)
+	}
+	gone := newDevice(t)
+	early.announce(t, bob, gone, 3)
+	early.gossip.Withdraw(gone.id)
+
+	late := startServer(t, hosts[1], ids)
+	eventually(t, "the late server knows all", func() bool { return late.gossip.Len() == devices+1 })
+	if err := late.gossip.Announce(bob, gone.id, gone.record(t, 3)); !errors.Is(err, ErrStale) {
+		t.Fatalf("withdrawals were not passed on: %v", err)
+	}
+}
+
+func TestRestartedServer(t *testing.T) {
+	hosts, ids := newHosts(t, 2)
+	one := startServer(t, hosts[0], ids)
+	two := startServer(t, hosts[1], ids)
+	two.announce(t, alice, newDevice(t), 1)
+	eventually(t, "one knows", one.finds(alice, 1))
+	two.stop()
+	two = startServer(t, hosts[1], ids) // with an empty table
+	eventually(t, "it has its own back from the other", two.finds(alice, 1))
+}
+
+// TestLaggingServer: one that cannot keep up is cut off and gets everything
+// anew; nobody waits for it.
+func TestLaggingServer(t *testing.T) {
+	servers := startCluster(t, 2)
+	servers[0].announce(t, bob, newDevice(t), 1)
+	eventually(t, "they are connected", servers[1].finds(bob, 1))
+	d := newDevice(t)
+	signed := d.record(t, 1)
+	for range 3 * maxQueue {
+		if err := servers[0].gossip.Announce(alice, d.id, signed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	servers[0].announce(t, "carol9", newDevice(t), 1)
+	eventually(t, "the last one is heard of", servers[1].finds("carol9", 1))
+}
+
+func TestOverflowClosesTheQueueOnce(t *testing.T) {
+	g, err := New(Config{Host: newHost(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, _ := g.subscribe("another server")
+	d := newDevice(t)
+	signed := d.record(t, 1)
+	for range maxQueue + 2 {
+		if err := g.Announce(alice, d.id, signed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case <-q.overflow:
+	default:
+		t.Fatal("a full queue was not given up")
+	}
+}
+
+// TestStrangersAreNotListenedTo: nor is a server that talks nonsense.
+func TestStrangersAreNotListenedTo(t *testing.T) {
+	hosts, ids := newHosts(t, 2)
+	s := startServer(t, hosts[0], ids)
+	member, stranger := hosts[1], newHost(t)
+	stranger.Peerstore().AddAddrs(s.host.ID(), s.host.Addrs(), peerstore.PermanentAddrTTL)
+	d, other := newDevice(t), newDevice(t)
+
+	good := toWire(Presence{Account: alice, Device: d.id, Record: d.record(t, 1), Until: time.Now().Add(life)}, time.Now())
+	forged := toWire(Presence{Account: bob, Device: d.id, Record: other.record(t, 1), Until: time.Now().Add(life)}, time.Now())
+	for name, c := range map[string]struct {
+		from   host.Host
+		rumour *pb.Rumour
+	}{
+		"a stranger":           {stranger, good},
+		"a forged record":      {member, forged},
+		"an impossible name":   {member, &pb.Rumour{Account: "Alice 42", Device: good.Device, Record: good.Record}},
+		"an impossible device": {member, &pb.Rumour{Account: string(alice), Device: []byte("x"), Record: good.Record}},
+	} {
+		if hangsUp(t, c.from, s.host.ID(), c.rumour); s.gossip.Len() != 0 {
+			t.Fatalf("%s was believed", name)
+		}
+	}
+	stream := open(t, member, s.host.ID())
+	if err := wire.WriteFrame(stream, &pb.Rumours{Rumours: []*pb.Rumour{good}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a member is believed", s.finds(alice, 1))
+}
+
+func open(t *testing.T, h host.Host, to peer.ID) network.Stream {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	defer cancel()
+	s, err := h.NewStream(ctx, to, wire.Presence)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Reset() })
+	if err := s.SetDeadline(time.Now().Add(testTimeout)); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// hangsUp sends a rumour and waits for the server to reset the stream.
+func hangsUp(t *testing.T, h host.Host, to peer.ID, r *pb.Rumour) {
+	t.Helper()
+	s := open(t, h, to)
+	wire.WriteFrame(s, &pb.Rumours{Rumours: []*pb.Rumour{r}}) // may fail: it may have hung up already
+	if _, err := io.ReadAll(s); !errors.Is(err, network.ErrReset) {
+		t.Fatalf("the server goes on listening: %v", err)
+	}
+}
+
+func FuzzRumour(f *testing.F) {
+	d := newDevice(f)
+	f.Add(string(alice), []byte(d.id), d.record(f, 1), uint64(1), uint32(1000))
+	f.Add("", []byte{}, []byte{}, uint64(0), uint32(0))
+	f.Fuzz(func(t *testing.T, account string, device, signed []byte, seq uint64, left uint32) {
+		r, err := fromWire(&pb.Rumour{Account: account, Device: device, Record: signed, Seq: seq, LeftMs: left})
+		if err != nil {
+			return
+		}
+		table := NewTable()
+		if r.record == nil {
+			table.Withdraw(r.account, r.device, r.seq, start, r.left)
+		} else {
+			table.Announce(r.account, r.device, r.record, start, r.left)
+		}
+		for _, p := range table.All(start) {
+			if p.Until.After(start.Add(life)) {
+				t.Fatalf("stands until %v", p.Until)
+			}
+		}
+	})
+}
