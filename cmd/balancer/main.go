@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := rootCommand().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "balancer:", err)
+		// Errors of package balancer carry the prefix already.
+		fmt.Fprintln(os.Stderr, "balancer:", strings.TrimPrefix(err.Error(), "balancer: "))
 		os.Exit(1)
 	}
 }

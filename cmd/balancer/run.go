@@ -61,6 +61,9 @@ func run(c *cobra.Command, flags runFlags) error {
 			return fmt.Errorf("--listen: %w", err)
 		}
 	}
+	if len(cfg.Listen) == 0 {
+		return fmt.Errorf("there is no %s in %s, so give at least one --listen, like /ip4/0.0.0.0/tcp/4100", balancer.ConfigFile, flags.dir)
+	}
 	b, err := balancer.New(cfg)
 	if err != nil {
 		return err
