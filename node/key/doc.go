@@ -16,6 +16,9 @@
 //	Epoch                     one epoch of a group
 //	Store, Sync, Vault        the local store, the synchronised blob, the vault
 //
+// Keys are not wiped from memory: the Go runtime copies values as it likes, so a
+// promise to do so would be empty.
+//
 // It is not a key store and not a key exchange: node/store keeps keys,
 // node/crypto/... derives and uses them. Everything in node calls it. The
 // package is pure but for the generators, which read crypto/rand.

@@ -58,8 +58,9 @@ func TestSecretsDoNotPrint(t *testing.T) {
 			text := strings.ToLower(out.String())
 			secret := k.Bytes()
 			for _, form := range []string{
-				string(secret), hex.EncodeToString(secret[:8]), fmt.Sprint(secret[:4]),
-				strings.Trim(fmt.Sprint(secret[:4]), "[]"), fmt.Sprintf("%#x", secret[0:1]) + ", " + fmt.Sprintf("%#x", secret[1:2]) + ", " + fmt.Sprintf("%#x", secret[2:3]),
+				string(secret), hex.EncodeToString(secret[:8]),
+				fmt.Sprintf("%d %d %d %d", secret[0], secret[1], secret[2], secret[3]),
+				fmt.Sprintf("0x%x, 0x%x, 0x%x", secret[0], secret[1], secret[2]),
 			} {
 				if strings.Contains(text, strings.ToLower(form)) {
 					t.Errorf("printed %q in %q", form, text)

@@ -126,7 +126,11 @@ func TestEverythingIsBound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range encoded {
+		step := 1
+		if !oneTime {
+			step = 41 // every kind of byte once more; an agreement costs 350 µs
+		}
+		for i := 0; i < len(encoded); i += step {
 			bad := bytes.Clone(encoded)
 			bad[i] ^= 0x40
 			if in, err := pqxdh.ParseInitial(bad); err == nil {

@@ -16,7 +16,7 @@ const (
 	// its epoch, so that keys need no date of their own.
 	MaxSkipped = 2000
 	// MaxForward is how far ahead of the last one a message may be: what a member
-	// can make us compute for one message, about 20 ms. A device that has missed
+	// can make us compute for one message, about 30 ms. A device that has missed
 	// more asks for a new distribution.
 	MaxForward = 20000
 

@@ -3,7 +3,6 @@ package senderkey
 import (
 	"cmp"
 	"crypto/ed25519"
-	"crypto/subtle"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -73,7 +72,7 @@ func (r *Receiver) Decrypt(ad, message []byte) (plaintext []byte, iteration uint
 	if err != nil {
 		return nil, 0, err
 	}
-	if subtle.ConstantTimeCompare(chain[:], r.chain[:]) != 1 {
+	if chain != r.chain {
 		return nil, 0, ErrOtherChain
 	}
 	bound := r.bind(ad)

@@ -1,0 +1,94 @@
+package senderkey
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+)
+
+// These tests reach into the state for what would take a million messages.
+
+func newPair(tb testing.TB) (*Sender, *Receiver) {
+	tb.Helper()
+	s, err := NewSender([GroupIDSize]byte{1}, 2)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r, err := NewReceiver(s.Distribution())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s, r
+}
+
+// at returns the sender's message of that iteration, which must be ahead, and
+// leaves the sender there.
+func at(tb testing.TB, s *Sender, iteration uint32) []byte {
+	tb.Helper()
+	for ; s.iteration < iteration; s.iteration++ {
+		s.chainKey = s.chainKey.Next()
+	}
+	m, got, err := s.Encrypt(nil, fmt.Append(nil, iteration))
+	if err != nil || got != iteration {
+		tb.Fatalf("iteration %d, %v; want %d", got, err, iteration)
+	}
+	return m
+}
+
+func receive(tb testing.TB, r *Receiver, m []byte, iteration uint32) {
+	tb.Helper()
+	if got, _, err := r.Decrypt(nil, m); err != nil || string(got) != fmt.Sprint(iteration) {
+		tb.Fatalf("iteration %d: %q, %v", iteration, got, err)
+	}
+}
+
+func wantErr(tb testing.TB, what string, r *Receiver, m []byte, want error) {
+	tb.Helper()
+	if _, _, err := r.Decrypt(nil, m); !errors.Is(err, want) {
+		tb.Errorf("%s: error %v, want %v", what, err, want)
+	}
+}
+
+func TestSkippedKeysAreBounded(t *testing.T) {
+	s, r := newPair(t)
+	early := [][]byte{at(t, s, 0), at(t, s, 1), at(t, s, 2)}
+	receive(t, r, at(t, s, MaxSkipped+2), MaxSkipped+2)
+	if len(r.skipped) != MaxSkipped {
+		t.Errorf("%d keys are kept, want %d", len(r.skipped), MaxSkipped)
+	}
+	wantErr(t, "given up", r, early[1], ErrDuplicate)
+	receive(t, r, early[2], 2)
+	receive(t, r, at(t, s, MaxSkipped+5), MaxSkipped+5)
+	if len(r.skipped) != MaxSkipped {
+		t.Errorf("%d keys are kept after another gap, want %d", len(r.skipped), MaxSkipped)
+	}
+}
+
+func TestForwardJump(t *testing.T) {
+	s, r := newPair(t)
+	far := s.Clone()
+	wantErr(t, "too far", r, at(t, far, MaxForward+1), ErrTooFar)
+	far.iteration = math.MaxUint32 - 1
+	wantErr(t, "as far as can be", r, at(t, far, math.MaxUint32-1), ErrTooFar)
+	receive(t, r, at(t, s, MaxForward), MaxForward)
+}
+
+func TestChainEnds(t *testing.T) {
+	s, _ := newPair(t)
+	s.iteration = math.MaxUint32
+	if _, _, err := s.Encrypt(nil, nil); !errors.Is(err, ErrExhausted) {
+		t.Errorf("error %v, want ErrExhausted", err)
+	}
+}
+
+// The last number is refused even where it is next, so that the one after it
+// need not be a number.
+func TestLastIterationIsRefused(t *testing.T) {
+	s, r := newPair(t)
+	s.iteration, r.next = math.MaxUint32-1, math.MaxUint32-1
+	receive(t, r, at(t, s, math.MaxUint32-1), math.MaxUint32-1)
+	if _, err := r.take(math.MaxUint32); !errors.Is(err, ErrTooFar) {
+		t.Errorf("error %v, want ErrTooFar", err)
+	}
+}
