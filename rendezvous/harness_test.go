@@ -1,0 +1,370 @@
+package rendezvous_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	lprecord "github.com/libp2p/go-libp2p/core/record"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/tryst-chat/tryst/rendezvous"
+	"github.com/tryst-chat/tryst/rendezvous/auth"
+	"github.com/tryst-chat/tryst/rendezvous/client"
+	"github.com/tryst-chat/tryst/rendezvous/provision"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+)
+
+// testTimeout bounds every wait; nothing takes nearly as long unless it is
+// broken or the machine is overloaded.
+const testTimeout = 30 * time.Second
+
+// logger shows logs when TRYST_TEST_LOG is set.
+func logger() *slog.Logger {
+	if os.Getenv("TRYST_TEST_LOG") == "" {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func deadline(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// run runs something until the test ends, and returns how to end it sooner.
+func run(t testing.TB, f func(context.Context) error) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			cancel()
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Errorf("run: %v", err)
+				}
+			case <-time.After(testTimeout):
+				t.Error("run does not end")
+			}
+		})
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// world is a cluster of real servers, with an introducer in the balancer's
+// place: package balancer has tests of its own, and no server knows it.
+type world struct {
+	testing.TB
+	made    provision.Cluster
+	servers []*rendezvous.Server
+	stops   []func()
+	*introducer
+}
+
+func newWorld(t testing.TB, servers int) *world {
+	t.Helper()
+	plan := provision.Plan{Dir: t.TempDir()}
+	for i := range servers {
+		plan.Servers = append(plan.Servers, provision.Machine{
+			Name: fmt.Sprintf("s%d", i+1), Addresses: []ma.Multiaddr{freePort(t)},
+		})
+	}
+	made, err := provision.Init(plan, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{TB: t, made: made, servers: make([]*rendezvous.Server, servers), stops: make([]func(), servers)}
+	for i := range servers {
+		w.start(i)
+	}
+	w.introducer = newIntroducer(t, w.made)
+	for _, s := range w.servers {
+		await(t, "a server that is ready", s.Ready)
+	}
+	return w
+}
+
+// start starts a server, again if it was stopped.
+func (w *world) start(i int) {
+	w.Helper()
+	cfg, err := rendezvous.LoadDir(w.made.Servers[i].Dir)
+	if err != nil {
+		w.Fatal(err)
+	}
+	cfg.Logger = logger()
+	s, err := rendezvous.New(cfg)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.servers[i], w.stops[i] = s, run(w, s.Run)
+}
+
+// freePort returns an address on loopback that is free now: the servers of a
+// cluster must know each other's before any of them listens.
+func freePort(t testing.TB) ma.Multiaddr {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", l.Addr().(*net.TCPAddr).Port))
+}
+
+// await polls until something holds.
+func await(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	const look = 5 * time.Millisecond
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	for end := time.Now().Add(testTimeout); !holds(); <-ticker.C {
+		if time.Now().After(end) {
+			t.Fatalf("there never was %s", what)
+		}
+	}
+}
+
+// introducer assigns servers as it is told to: the first of its order that the
+// asker does not avoid.
+type introducer struct {
+	host  host.Host
+	made  provision.Cluster
+	certs map[peer.ID][]byte
+
+	mu       sync.Mutex
+	order    []int
+	lifetime uint32
+	change   func(*pb.Assignment) // spoils answers
+}
+
+func newIntroducer(t testing.TB, made provision.Cluster) *introducer {
+	t.Helper()
+	in := &introducer{host: newHost(t, newKey(t), true), made: made, certs: make(map[peer.ID][]byte), lifetime: 600}
+	for i, m := range made.Servers {
+		s, err := provision.LoadServer(m.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.certs[m.ID] = s.Certificate
+		in.order = append(in.order, i)
+	}
+	in.host.SetStreamHandler(wire.Balancer, in.serve)
+	return in
+}
+
+// prefer makes servers the first ones to be assigned.
+func (in *introducer) prefer(order ...int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for i := range in.made.Servers {
+		if !slices.Contains(order, i) {
+			order = append(order, i)
+		}
+	}
+	in.order = order
+}
+
+func (in *introducer) spoil(change func(*pb.Assignment)) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.change = change
+}
+
+func (in *introducer) serve(s network.Stream) {
+	defer s.Close()
+	var req pb.BalancerRequest
+	if wire.NewReader(s, wire.MaxBalancer).Read(&req) != nil {
+		return
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	answer := &pb.Assignment{Error: wire.ToWire(wire.ErrUnavailable)}
+	for _, i := range slices.Backward(append(in.order, in.order...)) { // the first that is not avoided comes last
+		m := in.made.Servers[i]
+		if answer.Error == nil && slices.ContainsFunc(req.GetAvoid(), func(id []byte) bool { return string(id) == string(m.ID) }) {
+			continue
+		}
+		answer = &pb.Assignment{
+			Cluster: in.made.Key, Certificate: in.certs[m.ID], Lifetime: in.lifetime,
+			Addresses: [][]byte{m.Addresses[0].Bytes()},
+		}
+	}
+	if in.change != nil {
+		in.change(answer)
+	}
+	_ = wire.WriteFrame(s, answer)
+}
+
+// key signs records as a device or as an identity.
+type key ed25519.PrivateKey
+
+func newKey(t testing.TB) key {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key(private)
+}
+
+func (k key) Sign(message []byte) []byte { return ed25519.Sign(ed25519.PrivateKey(k), message) }
+func (k key) public() ed25519.PublicKey {
+	return ed25519.PrivateKey(k).Public().(ed25519.PublicKey)
+}
+
+func newHost(t testing.TB, k key, listen bool) host.Host {
+	t.Helper()
+	private, err := crypto.UnmarshalEd25519PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := []libp2p.Option{libp2p.Identity(private), libp2p.Transport(tcp.NewTCPTransport), libp2p.DisableMetrics(), libp2p.NoListenAddrs}
+	if listen {
+		options[len(options)-1] = libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0")
+	}
+	h, err := libp2p.New(options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+// node is a device with a client that runs.
+type node struct {
+	testing.TB
+	*client.Client
+	key      key
+	host     host.Host
+	account  record.Account
+	identity key
+	stop     func()
+}
+
+// node makes a device; the link comes up on its own.
+func (w *world) node() *node {
+	w.Helper()
+	n := &node{TB: w.TB, key: newKey(w)}
+	n.host = newHost(w, n.key, false)
+	var err error
+	n.Client, err = client.New(client.Config{
+		Host: n.host, ClusterKey: w.made.Key, Logger: logger(),
+		Balancers: []peer.AddrInfo{{ID: w.host.ID(), Addrs: w.host.Addrs()}},
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	n.stop = run(w, n.Run)
+	return n
+}
+
+// nodeAt makes a device that is linked to a certain server.
+func (w *world) nodeAt(server int) *node {
+	w.Helper()
+	w.prefer(server)
+	n := w.node()
+	if linked := next[client.Linked](n); linked.Server != w.made.Servers[server].Name {
+		w.Fatalf("linked to %s", linked.Server)
+	}
+	return n
+}
+
+const password = "correct horse battery staple"
+
+// enrol signs up; the vault holds the identity key's seed in the clear, since
+// what it is sealed with is the node's affair.
+func (n *node) enrol(ctx context.Context, name, roll string) error {
+	account, err := n.SignUp(ctx, name, roll, []byte(password), func(account record.Account, _ auth.ExportKey) (client.Enrolment, error) {
+		n.identity = newKey(n)
+		log := record.NewDeviceLog(account, n.identity.public())
+		return client.Enrolment{
+			Vault:    ed25519.PrivateKey(n.identity).Seed(),
+			Identity: n.identity.public(),
+			Device:   log.Next(record.AddDevice, n.host.ID(), "first", time.Now()).Sign(n.identity),
+		}, nil
+	})
+	n.account = account
+	return err
+}
+
+// member makes a device that has signed up.
+func (w *world) member(server int, name string) *node {
+	w.Helper()
+	n := w.nodeAt(server)
+	if err := n.enrol(deadline(w), name, "1"); err != nil {
+		w.Fatal(err)
+	}
+	return n
+}
+
+// login logs a device in to an account, as a node does.
+func (n *node) login(ctx context.Context, account record.Account) error {
+	found, err := n.Login(ctx, account, []byte(password))
+	if err != nil {
+		return err
+	}
+	n.account, n.identity = account, key(ed25519.NewKeyFromSeed(found.Vault))
+	entry := found.Account.Log.Next(record.AddDevice, n.host.ID(), "another", time.Now())
+	return n.AppendDevice(ctx, account, entry.Sign(n.identity))
+}
+
+// next waits for a notice of one type, passing over others.
+func next[N client.Notice](n *node) N {
+	n.Helper()
+	after := time.After(testTimeout)
+	for {
+		select {
+		case notice, open := <-n.Notices():
+			if found, ok := notice.(N); ok {
+				return found
+			}
+			if !open {
+				n.Fatalf("the notices ended before a %T", *new(N))
+			}
+		case <-after:
+			n.Fatalf("there never was a %T", *new(N))
+		}
+	}
+}
+
+// whereabouts is a signed peer record with some address.
+func (n *node) whereabouts(seq uint64) []byte {
+	n.Helper()
+	r := &peer.PeerRecord{PeerID: n.host.ID(), Seq: seq, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/192.0.2.7/tcp/4242")}}
+	private, err := crypto.UnmarshalEd25519PrivateKey(n.key)
+	if err != nil {
+		n.Fatal(err)
+	}
+	envelope, err := lprecord.Seal(r, private)
+	if err != nil {
+		n.Fatal(err)
+	}
+	signed, err := envelope.Marshal()
+	if err != nil {
+		n.Fatal(err)
+	}
+	return signed
+}
