@@ -30,14 +30,14 @@ const (
 type Reason uint8
 
 const (
-	ReasonNone       Reason = iota
-	ReasonTooOld            // Lifetime is over
-	ReasonUnknown           // the device does not act for the account, or we do not for ours
-	ReasonBlocked           // the recipient has blocked this account
-	ReasonNoSession         // MaxRenewals new sessions did not open it
-	ReasonRevoked           // the device was revoked while the message waited
-	ReasonUntrusted         // the recipient's identity key changed and is not trusted
-	ReasonNotAccount        // the account does not exist
+	ReasonNone      Reason = iota
+	ReasonTooOld           // Lifetime is over
+	ReasonUnknown          // the device does not act for the account, or we do not for ours
+	ReasonBlocked          // the recipient has blocked this account
+	ReasonNoSession        // MaxRenewals new sessions did not open it
+	ReasonRevoked          // the device was revoked while the message waited
+	ReasonUntrusted        // the recipient's identity key changed and is not trusted
+	ReasonNoAccount        // the account does not exist
 )
 
 // Entry is one message on its way to one device. It is a value: no call changes

@@ -22,9 +22,9 @@ const (
 	// as are sent before the first is acknowledged.
 	Window = 64
 
-	// MaxQueued and MaxQueuedBytes bound what waits for one device: more than a
-	// mailbox would take, and a quarter of a gigabyte for a full group of devices
-	// that stay away.
+	// MaxQueued and MaxQueuedBytes bound what waits for one device: some times
+	// what a mailbox takes (1,000 envelopes, 20 MiB), so that a device which stays
+	// away for long cannot fill the sender's disk.
 	MaxQueued      = 10_000
 	MaxQueuedBytes = 64 << 20
 )

@@ -1,0 +1,198 @@
+package outbox
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"pgregory.net/rapid"
+
+	"github.com/tryst-chat/tryst/node/wire"
+	"github.com/tryst-chat/tryst/node/wire/pb"
+)
+
+var now = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+
+func newEntry() Entry {
+	return New(wire.NewMessageID(), "bob7", "device", []byte("hello"), now)
+}
+
+func TestOutcomes(t *testing.T) {
+	sealed := newEntry()
+	sealed.Envelope = []byte("sealed")
+	worn := sealed
+	worn.Renewals = MaxRenewals
+	for _, test := range []struct {
+		name    string
+		entry   Entry
+		outcome Outcome
+		state   State
+		reason  Reason
+		sealed  bool // the envelope is still there
+		waits   bool
+	}{
+		{"taken", sealed, OutcomeDelivered, Delivered, ReasonNone, false, false},
+		{"not reached", sealed, OutcomeFailed, Queued, ReasonNone, true, true},
+		{"busy", sealed, OutcomeLater, Queued, ReasonNone, true, true},
+		{"does not open", sealed, OutcomeRenew, Queued, ReasonNone, false, false},
+		{"never opens", worn, OutcomeRenew, Expired, ReasonNoSession, false, false},
+		{"unknown", sealed, OutcomeUnknown, Expired, ReasonUnknown, false, false},
+		{"blocked", sealed, OutcomeBlocked, Expired, ReasonBlocked, false, false},
+		{"unheard-of outcome", sealed, Outcome(99), Queued, ReasonNone, true, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := test.entry.After(test.outcome, now)
+			if got.State != test.state || got.Reason != test.reason {
+				t.Errorf("state %d for reason %d, want %d for %d", got.State, got.Reason, test.state, test.reason)
+			}
+			if (got.Envelope != nil) != test.sealed {
+				t.Errorf("envelope kept: %v, want %v", got.Envelope != nil, test.sealed)
+			}
+			if got.Next.After(now) != test.waits {
+				t.Errorf("next try %v", got.Next)
+			}
+			if got.Done() == (got.Content != nil) {
+				t.Error("content is kept until the end, and not longer")
+			}
+			if again := got.After(OutcomeBlocked, now); got.Done() && again.State != got.State {
+				t.Error("a late answer changed a finished entry")
+			}
+		})
+	}
+}
+
+func TestAnswered(t *testing.T) {
+	for refusal, want := range map[pb.Refusal]Outcome{
+		pb.Refusal_NONE:    OutcomeDelivered,
+		pb.Refusal_LATER:   OutcomeLater,
+		pb.Refusal_RENEW:   OutcomeRenew,
+		pb.Refusal_UNKNOWN: OutcomeUnknown,
+		pb.Refusal_BLOCKED: OutcomeBlocked,
+		pb.Refusal(99):     OutcomeLater,
+	} {
+		if got := Answered(refusal); got != want {
+			t.Errorf("%v is taken as %d, want %d", refusal, got, want)
+		}
+	}
+}
+
+func TestDelays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e := newEntry()
+		longest := FirstDelay
+		for range rapid.IntRange(1, 100).Draw(t, "failures") {
+			e = e.After(OutcomeFailed, now)
+			delay := e.Next.Sub(now)
+			if delay > longest || delay < longest*3/4 {
+				t.Fatalf("attempt %d waits %v, want %v less up to a quarter", e.Attempts, delay, longest)
+			}
+			longest = min(2*longest, MaxDelay)
+		}
+		if e = e.Reachable(); !e.Next.IsZero() {
+			t.Fatal("a reachable device is made to wait")
+		}
+		if delay := e.After(OutcomeFailed, now).Next.Sub(now); delay > FirstDelay {
+			t.Fatalf("delays do not begin anew: %v", delay)
+		}
+	})
+}
+
+func TestDueKeepsOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		entries := make([]Entry, rapid.IntRange(0, 20).Draw(t, "entries"))
+		for i := range entries {
+			e := newEntry()
+			e.Seq = uint64(i)
+			switch rapid.IntRange(0, 3).Draw(t, "kind") {
+			case 0:
+				e = e.After(OutcomeFailed, now)
+			case 1:
+				e = e.After(OutcomeDelivered, now)
+			}
+			entries[i] = e
+		}
+		due := Due(entries, now)
+		// The model: walk until one must wait.
+		var want []uint64
+		next, waits := time.Time{}, false
+		for _, e := range entries {
+			if e.Done() {
+				continue
+			}
+			if !waits {
+				next, waits = e.Next, true
+			}
+			if e.Next.After(now) {
+				break
+			}
+			want = append(want, e.Seq)
+		}
+		got := make([]uint64, 0, len(due))
+		for _, e := range due {
+			got = append(got, e.Seq)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("due %v, want %v", got, want)
+		}
+		if gotNext, gotWaits := NextTry(entries); gotWaits != waits || !gotNext.Equal(next) {
+			t.Fatalf("next try %v %v, want %v %v", gotNext, gotWaits, next, waits)
+		}
+		if waits && len(Due(entries, next)) == 0 {
+			t.Fatal("nothing is due when something should be")
+		}
+	})
+}
+
+func TestTooOld(t *testing.T) {
+	young, old, done := newEntry(), newEntry(), newEntry()
+	young.Made = now.Add(-Lifetime + time.Second)
+	old.Made = now.Add(-Lifetime)
+	done.Made = old.Made
+	done = done.After(OutcomeDelivered, now)
+	got := TooOld([]Entry{young, old, done}, now)
+	if len(got) != 1 || got[0].ID != old.ID || got[0].State != Expired || got[0].Reason != ReasonTooOld {
+		t.Errorf("too old: %+v", got)
+	}
+}
+
+func TestSummarise(t *testing.T) {
+	queued, delivered := Status{State: Queued}, Status{State: Delivered}
+	blocked := Status{State: Expired, Reason: ReasonBlocked}
+	for _, test := range []struct {
+		name    string
+		entries []Status
+		want    Summary
+	}{
+		{"nothing", nil, Summary{State: Queued}},
+		{"waiting", []Status{queued, queued}, Summary{State: Queued}},
+		{"one gave up", []Status{queued, blocked}, Summary{State: Queued}},
+		{"one has it", []Status{queued, delivered}, Summary{State: Sent}},
+		{"all have it", []Status{delivered, delivered}, Summary{State: Delivered}},
+		{"all who will have it", []Status{blocked, delivered}, Summary{State: Delivered}},
+		{"none will", []Status{blocked, blocked}, Summary{State: Expired, Reason: ReasonBlocked}},
+	} {
+		if got := Summarise(test.entries); got != test.want {
+			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+		}
+	}
+}
+
+func TestFanAndAdmit(t *testing.T) {
+	e := newEntry()
+	e.Device, e.Copy = "", true
+	for i, fanned := range Fan(e, []peer.ID{"a", "b"}) {
+		if fanned.Device != []peer.ID{"a", "b"}[i] || fanned.ID != e.ID || !fanned.Copy || !fanned.Made.Equal(e.Made) {
+			t.Errorf("fanned: %+v", fanned)
+		}
+	}
+	for _, load := range []Load{{Entries: MaxQueued}, {Bytes: MaxQueuedBytes}} {
+		if err := load.Admit(1); !errors.Is(err, ErrFull) {
+			t.Errorf("%+v admits more: %v", load, err)
+		}
+	}
+	if err := (Load{Entries: MaxQueued - 1, Bytes: MaxQueuedBytes - 1}).Admit(1); err != nil {
+		t.Error(err)
+	}
+}
