@@ -1,0 +1,104 @@
+package testnet
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/tryst-chat/tryst/rendezvous/provision"
+)
+
+// The names of the machines of a testnet: folders in its folder.
+const balancerName = "balancer"
+
+func serverName(i int) string { return "s" + strconv.Itoa(i+1) }
+
+// provisioned reports whether a folder holds a testnet already.
+func provisioned(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, serverName(0)))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// provisionCluster makes the keys and files of a testnet, or checks that those
+// that are there are of the same one.
+func (c Config) provisionCluster() (provision.Server, error) {
+	if !provisioned(c.Dir) {
+		if err := c.initCluster(); err != nil {
+			return provision.Server{}, err
+		}
+	}
+	cluster, err := provision.LoadServer(filepath.Join(c.Dir, serverName(0)))
+	if err != nil {
+		return cluster, fmt.Errorf("testnet: %w", err)
+	}
+	if len(cluster.Balancers) != 1 || len(cluster.Balancers[0].Addrs) == 0 {
+		return cluster, fmt.Errorf("testnet: %s was not made by testnet", c.Dir)
+	}
+	if n := len(cluster.Servers); n != c.Servers {
+		return cluster, fmt.Errorf("testnet: %s holds a testnet of %d servers, not %d; take --servers %d or another --dir", c.Dir, n, c.Servers, n)
+	}
+	port, err := cluster.Balancers[0].Addrs[0].ValueForProtocol(multiaddr.P_TCP)
+	if err != nil || c.Port != 0 && port != strconv.Itoa(c.Port) {
+		return cluster, fmt.Errorf("testnet: the testnet in %s has its balancer on port %s; leave out --port or take another --dir", c.Dir, port)
+	}
+	return cluster, nil
+}
+
+func (c Config) initCluster() error {
+	ports, err := freePorts(c.Servers + 1)
+	if err != nil {
+		return err
+	}
+	if c.Port != 0 {
+		ports[c.Servers] = c.Port
+	}
+	plan := provision.Plan{Dir: c.Dir}
+	for i := range c.Servers {
+		plan.Servers = append(plan.Servers, machine(serverName(i), ports[i]))
+	}
+	plan.Balancers = []provision.Machine{machine(balancerName, ports[c.Servers])}
+	if _, err := provision.Init(plan, time.Now()); err != nil {
+		return fmt.Errorf("testnet: %w", err)
+	}
+	return nil
+}
+
+// discardCluster takes back what initCluster made.
+func (c Config) discardCluster() error {
+	names := []string{balancerName, "cluster.key", "cluster.pub"}
+	for i := range c.Servers {
+		names = append(names, serverName(i))
+	}
+	var err error
+	for _, name := range names {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(c.Dir, name)))
+	}
+	return err
+}
+
+func machine(name string, port int) provision.Machine {
+	address := multiaddr.StringCast("/ip4/127.0.0.1/tcp/" + strconv.Itoa(port))
+	return provision.Machine{Name: name, Addresses: []multiaddr.Multiaddr{address}}
+}
+
+// freePorts returns TCP ports of loopback that nobody has at the moment. All
+// are held until the last is drawn, so that they differ.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		listener, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("testnet: no free port: %w", err)
+		}
+		defer listener.Close()
+		ports[i] = listener.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}

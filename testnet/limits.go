@@ -1,0 +1,28 @@
+package testnet
+
+import "time"
+
+const (
+	// maxServers is what one machine carries; more voters also slow every
+	// write down.
+	maxServers = 64
+
+	// readyTimeout bounds the start: servers elect a leader in under two
+	// seconds, but many of them share few cores.
+	readyTimeout = 60 * time.Second
+	// pollInterval is how often a health endpoint is asked meanwhile.
+	pollInterval = 50 * time.Millisecond
+	// stopTimeout is how long a process may take to end by itself before it
+	// is killed: a server hands over its leadership, a node its last messages.
+	stopTimeout = 10 * time.Second
+	// expectTimeout bounds the wait for one event of a node: above every
+	// time-out that the node itself has for one command.
+	expectTimeout = 30 * time.Second
+	// bindTries is how often ports are drawn again when somebody else took
+	// one before its server could.
+	bindTries = 5
+
+	// maxEventLine holds a JSON event with a text of 64 KiB, each byte of it
+	// escaped.
+	maxEventLine = 1 << 20
+)

@@ -1,0 +1,195 @@
+package testnet
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tryst-chat/tryst/rendezvous/provision"
+	"github.com/tryst-chat/tryst/testnet/beacon"
+)
+
+// Testnet is a running system.
+type Testnet struct {
+	Dir        string
+	Balancer   string // multiaddr with /p2p/: what a node is given
+	ClusterKey string // Ed25519 public key, 64 hexadecimal digits
+	Servers    []*Machine
+	Front      *Machine // the balancer
+
+	config Config
+	bin    string
+
+	mu    sync.Mutex
+	nodes []*Node // that were started; guarded by mu
+}
+
+// Start starts a testnet and returns when all of it answers. The context
+// bounds the start only; Stop ends the testnet.
+func Start(ctx context.Context, config Config) (*Testnet, error) {
+	config, err := config.complete()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	t, err := config.start(ctx)
+	if err != nil && config.temporary {
+		err = errors.Join(err, os.RemoveAll(config.Dir))
+	}
+	return t, err
+}
+
+func (c Config) start(ctx context.Context) (*Testnet, error) {
+	bin, err := c.findPrograms(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fresh := !provisioned(c.Dir)
+	for try := 1; ; try++ {
+		t, err := c.startOnce(ctx, bin)
+		if err == nil || !fresh || try == bindTries || ctx.Err() != nil {
+			return t, err
+		}
+		// Somebody took one of the ports: draw others. Nothing is lost, since
+		// nobody has used the cluster yet.
+		if err := c.discardCluster(); err != nil {
+			return nil, fmt.Errorf("testnet: %w", err)
+		}
+	}
+}
+
+func (c Config) startOnce(ctx context.Context, bin string) (*Testnet, error) {
+	cluster, err := c.provisionCluster()
+	if err != nil {
+		return nil, err
+	}
+	t, err := c.assemble(cluster, bin)
+	if err != nil {
+		return nil, err
+	}
+	c.say("Starting rendezvous servers (%d) and a balancer in %s …", c.Servers, c.Dir)
+	if err := t.launch(ctx); err != nil {
+		return nil, errors.Join(err, t.stopMachines())
+	}
+	return t, beacon.Write(c.Dir, t.Describe())
+}
+
+// assemble makes the machines of a cluster, none of which runs.
+func (c Config) assemble(cluster provision.Server, bin string) (*Testnet, error) {
+	front, err := peer.AddrInfoToP2pAddrs(&cluster.Balancers[0])
+	if err != nil {
+		return nil, fmt.Errorf("testnet: %w", err)
+	}
+	t := &Testnet{
+		Dir:        c.Dir,
+		Balancer:   front[0].String(),
+		ClusterKey: hex.EncodeToString(cluster.ClusterKey),
+		Front:      c.newMachine(bin, "balancer", balancerName),
+		config:     c,
+		bin:        bin,
+	}
+	for _, s := range cluster.Servers {
+		var args []string
+		if c.Reach == ReachDirect {
+			for _, address := range s.Addresses {
+				args = append(args, "--advertise", address.String())
+			}
+		}
+		t.Servers = append(t.Servers, c.newMachine(bin, "rendezvous", s.Name, args...))
+	}
+	return t, nil
+}
+
+// launch starts everything at once and waits until it answers.
+func (t *Testnet) launch(ctx context.Context) error {
+	group, starting := errgroup.WithContext(ctx)
+	for _, m := range t.machines() {
+		group.Go(func() error { return m.Start(starting) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return t.Ready(ctx)
+}
+
+func (t *Testnet) machines() []*Machine { return append([]*Machine{t.Front}, t.Servers...) }
+
+// Describe returns what the ready line and testnet.json say.
+func (t *Testnet) Describe() beacon.Testnet {
+	d := beacon.Testnet{
+		Event: "ready", Balancer: t.Balancer, BalancerPID: t.Front.PID(),
+		ClusterKey: t.ClusterKey, Dir: t.Dir, PID: os.Getpid(),
+	}
+	for _, s := range t.Servers {
+		d.Servers = append(d.Servers, beacon.Server{Name: s.Name, PID: s.PID(), Peer: s.Peer(), Metrics: s.Metrics()})
+	}
+	return d
+}
+
+// Lost waits until a machine ends that nobody stopped, and returns its name;
+// or until the context ends, and returns "".
+func (t *Testnet) Lost(ctx context.Context, known map[string]bool) string {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lost := make(chan string)
+	for _, m := range t.machines() {
+		if known[m.Name] {
+			continue
+		}
+		ended, meant := m.lost()
+		go func() {
+			select {
+			case <-ended:
+			case <-ctx.Done():
+				return
+			}
+			if meant() {
+				return
+			}
+			select {
+			case lost <- m.Name:
+			case <-ctx.Done():
+			}
+		}()
+	}
+	select {
+	case name := <-lost:
+		return name
+	case <-ctx.Done():
+		return ""
+	}
+}
+
+// Stop ends every node, server and balancer, and removes the folder if it is
+// a temporary one.
+func (t *Testnet) Stop() error {
+	t.mu.Lock()
+	nodes := t.nodes
+	t.nodes = nil
+	t.mu.Unlock()
+	for _, n := range nodes {
+		n.Kill()
+	}
+	err := t.stopMachines()
+	if t.config.temporary {
+		err = errors.Join(err, os.RemoveAll(t.Dir))
+	}
+	return err
+}
+
+// stopMachines stops the servers first, together, and then the balancer that
+// they stand behind.
+func (t *Testnet) stopMachines() error {
+	var group errgroup.Group
+	for _, m := range t.Servers {
+		group.Go(func() error { return m.Stop() })
+	}
+	return errors.Join(group.Wait(), t.Front.Stop())
+}
