@@ -32,8 +32,7 @@ func TestUniform(t *testing.T) {
 	answers := make(chan *pb.Assignment, clients)
 	var group errgroup.Group
 	group.SetLimit(16) // handshakes at a time
-	for range clients {
-		h := newHost(t)
+	for _, h := range newHosts(t, clients) {
 		group.Go(func() error {
 			answer, err := question(t.Context(), h, info)
 			answers <- answer

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tryst-chat/tryst/balancer"
 	"github.com/tryst-chat/tryst/rendezvous/attach"
+	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
 const echoProtocol = "/test/echo"
@@ -38,7 +39,10 @@ func dial(t *testing.T, h host.Host, id peer.ID, addrs []ma.Multiaddr) error {
 // TestCircuit: a client and a server that listens nowhere talk through the
 // balancer, and the server sees the client's own peer ID.
 func TestCircuit(t *testing.T) {
-	for _, listen := range []string{"/ip4/127.0.0.1/tcp/0", "/ip4/0.0.0.0/tcp/0"} {
+	for _, listen := range []string{
+		"/ip4/127.0.0.1/tcp/0", "/ip4/0.0.0.0/tcp/0",
+		"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/0.0.0.0/udp/0/quic-v1",
+	} {
 		t.Run(listen, func(t *testing.T) {
 			o := newOperator(t)
 			b, _ := startBalancer(t, o, func(c *balancer.Config) { c.Listen = []ma.Multiaddr{ma.StringCast(listen)} })
@@ -159,7 +163,7 @@ func TestBalancerRestarts(t *testing.T) {
 
 // TestManyCircuits: far more than libp2p's default of 16 lead to one server.
 func TestManyCircuits(t *testing.T) {
-	const circuits = 60
+	const circuits = 40
 	o := newOperator(t)
 	b, _ := startBalancer(t, o, nil)
 	server, _ := startServer(t, o, infoOf(t, b))
@@ -182,4 +186,27 @@ func TestManyCircuits(t *testing.T) {
 	if stops != circuits {
 		t.Fatalf("%d circuits end at the server, want %d", stops, circuits)
 	}
+}
+
+// TestStopsWithEverythingOpen: Run ends although servers, clients and circuits
+// are there.
+func TestStopsWithEverythingOpen(t *testing.T) {
+	o := newOperator(t)
+	b, stop := startBalancer(t, o, nil)
+	server, _ := startServer(t, o, infoOf(t, b))
+	echo(server)
+	awaitReady(t, b, 1)
+	client := newHost(t)
+	id, addrs := assigned(t, o, ask(t, client, infoOf(t, b)))
+	if err := dial(t, client, id, addrs); err != nil {
+		t.Fatal(err)
+	}
+	idle := open(t, client, infoOf(t, b), wire.Balancer) // never asks
+	stop()
+	if _, err := idle.Read(make([]byte, 1)); err == nil {
+		t.Error("a stream outlives the balancer")
+	}
+	eventually(t, "circuit closed", func() bool {
+		return client.Network().Connectedness(id) == network.NotConnected
+	})
 }

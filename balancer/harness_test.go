@@ -13,6 +13,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
 	"google.golang.org/protobuf/proto"
@@ -117,13 +119,28 @@ func infoOf(t *testing.T, b *balancer.Balancer) peer.AddrInfo {
 // through circuits.
 func newHost(t *testing.T) host.Host {
 	t.Helper()
-	h, err := libp2p.New(
+	return newHostWith(t, libp2p.EnableRelay(), libp2p.Transport(quic.NewTransport))
+}
+
+// newHosts returns many clients that only ask, each as cheap as it gets.
+func newHosts(t *testing.T, n int) []host.Host {
+	t.Helper()
+	hosts := make([]host.Host, n)
+	for i := range hosts {
+		hosts[i] = newHostWith(t, libp2p.Security(noise.ID, noise.New), libp2p.Ping(false))
+	}
+	return hosts
+}
+
+func newHostWith(t *testing.T, options ...libp2p.Option) host.Host {
+	t.Helper()
+	h, err := libp2p.New(append([]libp2p.Option{
 		libp2p.NoListenAddrs,
-		libp2p.EnableRelay(),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.DisableMetrics(),
-	)
+		libp2p.DisableIdentifyAddressDiscovery(),
+	}, options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
