@@ -66,6 +66,9 @@ func TestNoQuorum(t *testing.T) {
 	if err := n.AppendGroup(ctx, n.newGroup("chess", record.NewGroupID())); !errors.Is(err, client.ErrOffline) {
 		t.Errorf("without a quorum: %v", err)
 	}
+	if !n.Linked() {
+		t.Error("the caller's impatience cost the link")
+	}
 	w.start(1)
 	if err := n.AppendGroup(deadline(t), n.newGroup("go", record.NewGroupID())); err != nil {
 		t.Errorf("with a quorum again: %v", err)

@@ -201,16 +201,14 @@ func (in *introducer) serve(s network.Stream) {
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	answer := &pb.Assignment{Error: wire.ToWire(wire.ErrUnavailable)}
-	for _, i := range slices.Backward(append(in.order, in.order...)) { // the first that is not avoided comes last
-		m := in.made.Servers[i]
-		if answer.Error == nil && slices.ContainsFunc(req.GetAvoid(), func(id []byte) bool { return string(id) == string(m.ID) }) {
-			continue
-		}
-		answer = &pb.Assignment{
-			Cluster: in.made.Key, Certificate: in.certs[m.ID], Lifetime: in.lifetime,
-			Addresses: [][]byte{m.Addresses[0].Bytes()},
-		}
+	order := slices.DeleteFunc(slices.Clone(in.order), func(i int) bool {
+		return slices.ContainsFunc(req.GetAvoid(), func(id []byte) bool { return string(id) == string(in.made.Servers[i].ID) })
+	})
+	first := append(order, in.order...)[0] // all avoided: then any
+	m := in.made.Servers[first]
+	answer := &pb.Assignment{
+		Cluster: in.made.Key, Certificate: in.certs[m.ID], Lifetime: in.lifetime,
+		Addresses: [][]byte{m.Addresses[0].Bytes()},
 	}
 	if in.change != nil {
 		in.change(answer)

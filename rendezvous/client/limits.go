@@ -12,7 +12,7 @@ const (
 	serverTimeout = 5 * time.Second
 	// avoidFor is how long a balancer is told not to assign a server that
 	// failed this node; by then the balancer's own beat knows better.
-	avoidFor = 15 * time.Second
+	avoidFor = 5 * time.Second
 	// maxAvoid bounds what a BalancerRequest carries; balancers take no more.
 	maxAvoid = 16
 

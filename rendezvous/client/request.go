@@ -105,11 +105,10 @@ func roundTrip(ctx context.Context, h host.Host, to peer.ID, id protocol.ID, req
 	if err != nil {
 		return err
 	}
+	// Not a deadline of the stream's own: it might strike a moment before the
+	// context's, and the caller's impatience would pass for the server's failure.
 	stop := context.AfterFunc(ctx, func() { s.Reset() })
 	defer stop()
-	if deadline, ok := ctx.Deadline(); ok {
-		s.SetDeadline(deadline)
-	}
 	if err := wire.WriteFrame(s, req); err != nil {
 		s.Reset()
 		return err
