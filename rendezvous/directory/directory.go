@@ -112,7 +112,6 @@ func (d *Directory) commit(entries []Entry, results []Result) error {
 	err := d.store.Update(func(w Writer) error {
 		position = d.position
 		for i, e := range entries {
-			results[i] = Result{}
 			if e.Index <= position.Index {
 				continue
 			}
