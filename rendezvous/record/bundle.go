@@ -47,12 +47,7 @@ func (b Bundle) Sign(device Signer) []byte {
 	return seal(e.b, device)
 }
 
-// VerifyBundle checks a signed bundle and that it is that device's.
-func VerifyBundle(signed []byte, account Account, device peer.ID) (Bundle, error) {
-	body, signature, err := split(signed)
-	if err != nil {
-		return Bundle{}, err
-	}
+func parseBundle(body []byte) (Bundle, error) {
 	d := newDecoder(body, bundleLabel)
 	var b Bundle
 	b.Account = d.account()
@@ -64,7 +59,17 @@ func VerifyBundle(signed []byte, account Account, device peer.ID) (Bundle, error
 	b.LastResortID = d.id()
 	d.fixed(b.LastResort[:])
 	b.At = time.Unix(int64(d.u64()), 0).UTC()
-	if err := d.end(); err != nil {
+	return b, d.end()
+}
+
+// VerifyBundle checks a signed bundle and that it is that device's.
+func VerifyBundle(signed []byte, account Account, device peer.ID) (Bundle, error) {
+	body, signature, err := split(signed)
+	if err != nil {
+		return Bundle{}, err
+	}
+	b, err := parseBundle(body)
+	if err != nil {
 		return Bundle{}, err
 	}
 	if b.Account != account || b.Device != device {
@@ -92,19 +97,24 @@ func (p OneTimePrekey) Sign(device Signer) []byte {
 	return seal(e.b, device)
 }
 
-// VerifyOneTimePrekey checks a signed prekey and that it is that device's.
-func VerifyOneTimePrekey(signed []byte, device peer.ID) (OneTimePrekey, error) {
-	body, signature, err := split(signed)
-	if err != nil {
-		return OneTimePrekey{}, err
-	}
+func parseOneTimePrekey(body []byte) (OneTimePrekey, error) {
 	d := newDecoder(body, prekeyLabel)
 	var p OneTimePrekey
 	p.Device = d.peer()
 	p.ID = d.id()
 	d.fixed(p.DH[:])
 	d.fixed(p.KEM[:])
-	if err := d.end(); err != nil {
+	return p, d.end()
+}
+
+// VerifyOneTimePrekey checks a signed prekey and that it is that device's.
+func VerifyOneTimePrekey(signed []byte, device peer.ID) (OneTimePrekey, error) {
+	body, signature, err := split(signed)
+	if err != nil {
+		return OneTimePrekey{}, err
+	}
+	p, err := parseOneTimePrekey(body)
+	if err != nil {
 		return OneTimePrekey{}, err
 	}
 	if p.Device != device {

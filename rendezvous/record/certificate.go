@@ -34,6 +34,17 @@ func (c Certificate) Sign(cluster Signer) []byte {
 	return seal(e.b, cluster)
 }
 
+func parseCertificate(body []byte) (Certificate, error) {
+	d := newDecoder(body, certificateLabel)
+	c := Certificate{
+		Server: d.peer(),
+		Name:   d.text(maxLabel),
+		From:   time.Unix(int64(d.u64()), 0).UTC(),
+		Until:  time.Unix(int64(d.u64()), 0).UTC(),
+	}
+	return c, d.end()
+}
+
 // VerifyCertificate checks a signed certificate against the cluster's public
 // key (32 bytes) and the time. It returns ErrMalformed, ErrSignature or
 // ErrExpired.
@@ -42,14 +53,8 @@ func VerifyCertificate(signed []byte, cluster ed25519.PublicKey, now time.Time) 
 	if err != nil {
 		return Certificate{}, err
 	}
-	d := newDecoder(body, certificateLabel)
-	c := Certificate{
-		Server: d.peer(),
-		Name:   d.text(maxLabel),
-		From:   time.Unix(int64(d.u64()), 0).UTC(),
-		Until:  time.Unix(int64(d.u64()), 0).UTC(),
-	}
-	if err := d.end(); err != nil {
+	c, err := parseCertificate(body)
+	if err != nil {
 		return Certificate{}, err
 	}
 	if err := verify(cluster, body, signature); err != nil {

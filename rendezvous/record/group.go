@@ -61,6 +61,14 @@ func ParseStatement(signed []byte) (Statement, error) {
 	if err != nil {
 		return Statement{}, err
 	}
+	s, err := parseStatement(body)
+	if err != nil {
+		return Statement{}, err
+	}
+	return s, verifyDevice(s.Device, body, signature)
+}
+
+func parseStatement(body []byte) (Statement, error) {
 	d := newDecoder(body, statementLabel)
 	var s Statement
 	d.fixed(s.Group[:])
@@ -76,10 +84,7 @@ func ParseStatement(signed []byte) (Statement, error) {
 	s.Device = d.peer()
 	d.fixed(s.Commitment[:])
 	s.At = time.Unix(int64(d.u64()), 0).UTC()
-	if err := d.end(); err != nil {
-		return Statement{}, err
-	}
-	return s, verifyDevice(s.Device, body, signature)
+	return s, d.end()
 }
 
 // Chain is a group's verified membership chain. The zero value is empty; its
