@@ -126,7 +126,7 @@ func groupLines(groups []Group) string {
 func usageLines(usage []Usage) string {
 	lines := make([]string, len(usage))
 	for i, u := range usage {
-		lines[i] = fmt.Sprintf("%-48s %s", u.Usage, u.About)
+		lines[i] = fmt.Sprintf("%-*s%s", usageWidth, u.Usage, u.About)
 	}
 	return strings.Join(lines, "\n")
 }

@@ -16,6 +16,9 @@ import (
 // that its recipient seems to be away: longer than any first contact takes.
 const patience = 2 * time.Second
 
+// usageWidth is the column in which help tells what a command is for.
+const usageWidth = 48
+
 // Screen prints above a line that a person is editing, and reads that line.
 type Screen struct {
 	term  *term.Terminal
@@ -162,6 +165,8 @@ func (s *Screen) words(e Event) string {
 		return s.style.cyan("["+e.Group+"]") + " " + e.Account + " joined" + waiting(e)
 	case Groups:
 		return s.table(e.Groups)
+	case Help:
+		return s.usage(e.Usage)
 	case Failed:
 		text := s.style.red("✗ " + Clean(e.Message))
 		if e.Hint != "" {
@@ -205,6 +210,19 @@ func (s *Screen) table(groups []Group) string {
 		if g.Mine {
 			lines[i] += s.style.dim("  (yours)")
 		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (s *Screen) usage(usage []Usage) string {
+	lines := make([]string, len(usage))
+	for i, u := range usage {
+		verb, arguments, _ := strings.Cut(u.Usage, " <")
+		if arguments != "" {
+			arguments = " <" + arguments
+		}
+		gap := strings.Repeat(" ", max(1, usageWidth-len(u.Usage)))
+		lines[i] = "  " + s.style.bold(verb) + s.style.cyan(arguments) + gap + s.style.dim(u.About)
 	}
 	return strings.Join(lines, "\n")
 }

@@ -4,7 +4,7 @@ package show
 type style bool
 
 func (s style) wrap(code, text string) string {
-	if !s {
+	if !s || text == "" {
 		return text
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"

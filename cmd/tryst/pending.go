@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/tryst-chat/tryst/node"
+)
+
+const (
+	// drainQuiet is how long the end of the program waits for what was sent
+	// last, counted from the last sign of progress. Whoever is not there by
+	// then gets it from the outbox another time.
+	drainQuiet = 5 * time.Second
+	// groupSettle lets a topic's queues reach the wire: GossipSub does not say
+	// when they have.
+	groupSettle = 500 * time.Millisecond
+)
+
+// pending knows which messages and files of this run are still on their way.
+type pending struct {
+	mu      sync.Mutex
+	open    map[string]bool // by ID; true for groups
+	settled time.Time       // when the last group message is surely out
+	changed chan struct{}   // closed, and made anew, at every sign of progress
+}
+
+func newPending() *pending {
+	return &pending{open: make(map[string]bool), changed: make(chan struct{})}
+}
+
+// note looks at every event of the node.
+func (p *pending) note(e node.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e.Kind {
+	case node.EventSending:
+		p.open[e.ID] = e.Group != ""
+	case node.EventSent:
+		if p.open[e.ID] {
+			delete(p.open, e.ID)
+			p.settled = time.Now().Add(groupSettle)
+		}
+	case node.EventDelivered, node.EventError:
+		delete(p.open, e.ID)
+	case node.EventProgress:
+		if e.Done < e.Total {
+			p.settled = time.Now().Add(groupSettle) // a member still fetches
+		}
+	default:
+		return
+	}
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// state returns how long to wait at most without news, 0 for not at all.
+func (p *pending) state(now time.Time) (wait time.Duration, changed <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.open) > 0 {
+		return drainQuiet, p.changed
+	}
+	return max(0, p.settled.Sub(now)), p.changed
+}
+
+// drain waits until everything is delivered, nothing has moved for a while, or
+// the context ends.
+func (p *pending) drain(ctx context.Context) {
+	for {
+		wait, changed := p.state(time.Now())
+		if wait == 0 {
+			return
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-changed:
+			timer.Stop()
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}

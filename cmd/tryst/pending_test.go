@@ -1,0 +1,52 @@
+package main
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tryst-chat/tryst/node"
+)
+
+// drained returns how long drain takes when events come at given times.
+func drained(t *testing.T, events map[time.Duration][]node.Event) (took time.Duration) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPending()
+		for at, list := range events {
+			time.AfterFunc(at, func() {
+				for _, e := range list {
+					p.note(e)
+				}
+			})
+		}
+		time.Sleep(time.Second) // of the bubble's clock: what comes at 0 has come
+		start := time.Now()
+		p.drain(t.Context())
+		took = time.Since(start) + time.Second
+	})
+	return took
+}
+
+func TestDrain(t *testing.T) {
+	sending := node.Event{Kind: node.EventSending, ID: "1", To: "bob7"}
+	delivered := node.Event{Kind: node.EventDelivered, ID: "1", By: "bob7"}
+	toGroup := node.Event{Kind: node.EventSending, ID: "2", Group: "g1"}
+	sent := node.Event{Kind: node.EventSent, ID: "2", Group: "g1"}
+	progress := node.Event{Kind: node.EventProgress, ID: "1", Done: 1, Total: 2}
+	for name, test := range map[string]struct {
+		events map[time.Duration][]node.Event
+		want   time.Duration
+	}{
+		"nothing":     {nil, time.Second},
+		"delivered":   {map[time.Duration][]node.Event{0: {sending}, 3 * time.Second: {delivered}}, 3 * time.Second},
+		"away":        {map[time.Duration][]node.Event{0: {sending}}, time.Second + drainQuiet},
+		"group":       {map[time.Duration][]node.Event{0: {toGroup}, 2 * time.Second: {sent}}, 2*time.Second + groupSettle},
+		"slow file":   {map[time.Duration][]node.Event{0: {sending}, 5 * time.Second: {progress}, 9 * time.Second: {delivered}}, 9 * time.Second},
+		"gave it up":  {map[time.Duration][]node.Event{0: {sending}, 2 * time.Second: {{Kind: node.EventError, ID: "1"}}}, 2 * time.Second},
+		"both at now": {map[time.Duration][]node.Event{0: {sending, delivered}}, time.Second},
+	} {
+		if got := drained(t, test.events).Round(time.Millisecond); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+}
