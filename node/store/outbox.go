@@ -12,8 +12,8 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/record"
 )
 
-// AddEntry queues an entry behind all others for its device and returns it with
-// its Seq. It returns outbox.ErrFull.
+// AddEntry queues an entry, sealed or not, behind all others for its device and
+// returns it with its Seq. It returns outbox.ErrFull.
 func (t *Tx) AddEntry(e outbox.Entry) (outbox.Entry, error) {
 	load := t.Load(e.Device)
 	if err := load.Admit(len(e.Content)); err != nil {
@@ -23,6 +23,7 @@ func (t *Tx) AddEntry(e outbox.Entry) (outbox.Entry, error) {
 	t.putMessage(seqKey(rowEntry, e.Device, e.Seq), &pb.Entry{
 		Id: e.ID[:], To: string(e.To), Made: millis(e.Made), Content: e.Content, Copy: e.Copy,
 	})
+	t.putEnvelope(e)
 	t.putLoad(e.Device, outbox.Load{Entries: load.Entries + 1, Bytes: load.Bytes + len(e.Content)})
 	t.putEntryState(e)
 	return e, nil

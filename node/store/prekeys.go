@@ -94,12 +94,16 @@ func (t *Tx) OneTime(id uint32) (key.DH, key.KEM, bool) {
 // account.MaxOneTime.
 func (t *Tx) AddOneTime(pairs ...account.OneTime) {
 	for _, p := range pairs {
-		t.putMessage(oneTimeKey(p.ID), &pb.OneTime{Dh: p.DH.Bytes(), Kem: p.KEM.Bytes()})
+		t.putOneTime(p)
 	}
 	all := t.keys([]byte{rowOneTime}, 0)
 	for i := range len(all) - account.MaxOneTime {
 		t.remove(all[i].key)
 	}
+}
+
+func (t *Tx) putOneTime(p account.OneTime) {
+	t.putMessage(oneTimeKey(p.ID), &pb.OneTime{Dh: p.DH.Bytes(), Kem: p.KEM.Bytes()})
 }
 
 // UseOneTime deletes a one-time prekey, in the transaction that keeps what it
