@@ -84,7 +84,7 @@ func TestRevokedDevice(t *testing.T) {
 	ctx := deadline(t)
 	alice := w.member(0, "alice")
 	thief := w.node()
-	if err := thief.login(ctx, alice.account); err != nil {
+	if err := alice.add(ctx, thief); err != nil {
 		t.Fatal(err)
 	}
 	thief.Attend(true)
