@@ -64,7 +64,7 @@ func (l *eventLog) has(want func(directory.Event) bool) bool {
 	return false
 }
 
-func newHost(t *testing.T, opts ...libp2p.Option) host.Host {
+func newHost(t testing.TB, opts ...libp2p.Option) host.Host {
 	t.Helper()
 	h, err := libp2p.New(append(opts,
 		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"),
@@ -80,12 +80,12 @@ func newHost(t *testing.T, opts ...libp2p.Option) host.Host {
 
 // trio is servers that know each other.
 type trio struct {
-	t       *testing.T
+	t       testing.TB
 	members []Server
 	servers []*server
 }
 
-func newCluster(t *testing.T, n int) *trio {
+func newCluster(t testing.TB, n int) *trio {
 	t.Helper()
 	c := &trio{t: t}
 	for range n {
@@ -176,7 +176,7 @@ func (c *trio) others(not *server) []*server {
 }
 
 // eventually polls until a condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -189,13 +189,13 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-func within(t *testing.T) context.Context {
+func within(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func (s *server) propose(t *testing.T, command []byte) uint64 {
+func (s *server) propose(t testing.TB, command []byte) uint64 {
 	t.Helper()
 	_, index, err := s.Propose(within(t), command)
 	if err != nil {
@@ -205,6 +205,7 @@ func (s *server) propose(t *testing.T, command []byte) uint64 {
 }
 
 func TestEveryServerTakesCommands(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	var last uint64
 	for i, s := range c.servers {
@@ -232,6 +233,7 @@ func TestEveryServerTakesCommands(t *testing.T) {
 }
 
 func TestClusterOfOne(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	p := directorytest.NewPerson("alice1")
@@ -250,6 +252,7 @@ func TestClusterOfOne(t *testing.T) {
 }
 
 func TestOneNameOneAccount(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	first, second := directorytest.NewPerson("alice1"), directorytest.NewPerson("alice1")
 	errs := make(chan error, 2)
@@ -270,6 +273,7 @@ func TestOneNameOneAccount(t *testing.T) {
 
 // A read behind a barrier sees what was acknowledged elsewhere before it.
 func TestBarrier(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	for i := range 10 {
 		p := directorytest.NewPerson(record.Account(fmt.Sprintf("p%d", i)))
@@ -291,6 +295,7 @@ func TestBarrier(t *testing.T) {
 }
 
 func TestLeaderKilled(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	old := c.leader()
 	old.propose(t, directorytest.NewPerson("before1").SignUp())
@@ -313,6 +318,7 @@ func TestLeaderKilled(t *testing.T) {
 	}
 }
 
+// Not beside other tests: it counts elections, and a starved server starts one.
 func TestLeadershipIsHandedOver(t *testing.T) {
 	c := newCluster(t, 3)
 	old := c.leader()
@@ -331,6 +337,7 @@ func TestLeadershipIsHandedOver(t *testing.T) {
 // A server that was away for longer than the log reaches back gets the whole
 // state, and goes on from there, also after another restart.
 func TestCatchUpBySnapshot(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	leader := c.leader()
 	away := c.others(leader)[0]
@@ -376,7 +383,7 @@ func TestCatchUpBySnapshot(t *testing.T) {
 }
 
 // forgetLog takes a snapshot and leaves one entry of the log behind it.
-func forgetLog(t *testing.T, s *server) {
+func forgetLog(t testing.TB, s *server) {
 	t.Helper()
 	r := s.running()
 	conf := r.ReloadableConfig()
@@ -394,6 +401,7 @@ func forgetLog(t *testing.T, s *server) {
 
 // Without a quorum nothing is acknowledged, and the answer says so.
 func TestNoQuorum(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	leader := c.leader()
 	leader.propose(t, directorytest.NewPerson("before1").SignUp())
@@ -413,6 +421,7 @@ func TestNoQuorum(t *testing.T) {
 
 // Whoever is not a server gets nothing on the servers' protocols.
 func TestStrangersAreRefused(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	s.propose(t, directorytest.NewPerson("alice1").SignUp())
@@ -435,6 +444,7 @@ func TestStrangersAreRefused(t *testing.T) {
 }
 
 func TestCommandSizes(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	if _, _, err := s.Propose(within(t), nil); !errors.Is(err, wire.ErrBadRequest) {
@@ -450,6 +460,7 @@ func TestCommandSizes(t *testing.T) {
 
 // What cannot be written any more makes Run return, so that the server leaves.
 func TestFailureEndsRun(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	s.propose(t, directorytest.NewPerson("alice1").SignUp())

@@ -31,8 +31,10 @@ const (
 	// retryPause is how long a proposal waits before it looks for a leader
 	// again.
 	retryPause = 25 * time.Millisecond
-	// forwardTimeout bounds a forwarded command on the leader's side.
-	forwardTimeout = 10 * time.Second
+	// forwardTimeout bounds one attempt at a forwarded command. A leader that
+	// is frozen answers nothing and refuses nothing: a proposal that waits for
+	// it must get to the next one well within wire.RequestTimeout.
+	forwardTimeout = 2 * time.Second
 	// frameOverhead is what a forwarded command's frame has beside it.
 	frameOverhead = 64
 	// barrierQueue is how many reads may wait for the next shared barrier.

@@ -129,8 +129,9 @@ func (c *Cluster) forward(ctx context.Context, leader peer.ID, command []byte) (
 	return outcome{reply.GetIndex(), reply.GetResult(), refusal}, nil
 }
 
-// serveForward proposes for another server. It does not forward again: if the
-// leadership has moved the other asks anew.
+// serveForward proposes for another server, on a goroutine of libp2p's that ends
+// with ctx. It does not forward again: if the leadership has moved the other
+// asks anew.
 func (c *Cluster) serveForward(ctx context.Context, stream network.Stream) {
 	stop := context.AfterFunc(ctx, func() { stream.Reset() })
 	defer stop()

@@ -48,12 +48,9 @@ func (c *Cluster) Ready() bool {
 	if r == nil {
 		return false
 	}
-	if r.State() == raft.Leader {
-		return true
-	}
 	_, led := c.Leader()
-	return led && time.Since(r.LastContact()) < 2*electionTimeout &&
-		r.AppliedIndex()+caughtUp >= r.CommitIndex()
+	heard := r.State() == raft.Leader || time.Since(r.LastContact()) < 2*electionTimeout
+	return led && heard && r.AppliedIndex()+caughtUp >= r.CommitIndex()
 }
 
 // member reports whether a peer may speak as a server: it is in the

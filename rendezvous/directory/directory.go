@@ -18,7 +18,7 @@ type Directory struct {
 	store Store // immutable
 
 	mu       sync.Mutex // held over a whole Apply
-	position Position   // guarded by mu: what the store holds under keyPosition
+	position Position   // guarded by mu: what the store held after the last Apply or Reload
 }
 
 // Position says how far the log has been applied.
@@ -106,11 +106,16 @@ func (d *Directory) Apply(entries []Entry) ([]Result, error) {
 
 // commit applies entries in one transaction. The position is written in the
 // same one: a crash loses both or neither, and an entry that comes again after
-// it is known and skipped.
+// it is known and skipped. It is read there too, and not remembered, since the
+// contents may just have been replaced by newer ones.
 func (d *Directory) commit(entries []Entry, results []Result) error {
-	position := d.position
+	var position Position
 	err := d.store.Update(func(w Writer) error {
-		position = d.position
+		before, err := loadPosition(w)
+		if err != nil {
+			return err
+		}
+		position = before
 		for i, e := range entries {
 			if e.Index <= position.Index {
 				continue
@@ -122,13 +127,11 @@ func (d *Directory) commit(entries []Entry, results []Result) error {
 			if len(e.Command) == 0 {
 				continue
 			}
-			var err error
-			results[i], err = run(w, e.Command)
-			if err != nil {
+			if results[i], err = run(w, e.Command); err != nil {
 				return err
 			}
 		}
-		if position.Index == d.position.Index {
+		if position.Index == before.Index {
 			return nil
 		}
 		return savePosition(w, position)
