@@ -91,7 +91,7 @@ func TestAdvertisedNonsense(t *testing.T) {
 // nobody new within two seconds, and the connection goes.
 func TestFrozenServer(t *testing.T) {
 	o := newOperator(t)
-	b, _ := startBalancer(t, o, nil)
+	b, _ := startBalancer(t, o, func(c *balancer.Config) { c.BeatTimeout = 0 }) // as in earnest
 	h := newHost(t)
 	s := open(t, h, infoOf(t, b), wire.Backend)
 	var reply pb.BackendReply
@@ -111,7 +111,8 @@ func TestFrozenServer(t *testing.T) {
 }
 
 // TestServerThatLeaves: a stream that ends cleanly takes the server out but
-// leaves its connection, and so its clients' circuits, alone.
+// leaves its connection, and so its clients' circuits, alone. New circuits do
+// not lead there, though its reservation stands.
 func TestServerThatLeaves(t *testing.T) {
 	o := newOperator(t)
 	b, _ := startBalancer(t, o, nil)
@@ -119,6 +120,13 @@ func TestServerThatLeaves(t *testing.T) {
 	s := open(t, h, infoOf(t, b), wire.Backend)
 	var reply pb.BackendReply
 	say(t, s, &pb.Backend{Certificate: o.certify(h.ID(), -time.Hour, time.Hour), Ready: true}, &reply)
+	if _, err := circuitv2.Reserve(t.Context(), h, infoOf(t, b)); err != nil {
+		t.Fatal(err)
+	}
+	circuit := attach.CircuitAddrs([]peer.AddrInfo{infoOf(t, b)})
+	if err := dial(t, newHost(t), h.ID(), circuit); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +137,9 @@ func TestServerThatLeaves(t *testing.T) {
 	}
 	if h.Network().Connectedness(infoOf(t, b).ID) != network.Connected {
 		t.Fatal("the connection was closed")
+	}
+	if err := dial(t, newHost(t), h.ID(), circuit); err == nil {
+		t.Fatal("a circuit to a server that has left")
 	}
 }
 
@@ -173,7 +184,7 @@ func TestNewerStreamWins(t *testing.T) {
 // it beats.
 func TestCertificateEnds(t *testing.T) {
 	o := newOperator(t)
-	b, _ := startBalancer(t, o, func(c *balancer.Config) { c.BeatTimeout = testTimeout })
+	b, _ := startBalancer(t, o, nil)
 	h := newHost(t)
 	// Certificates count whole seconds: this one lasts for one or two.
 	certificate := o.certify(h.ID(), -time.Hour, 2*time.Second)

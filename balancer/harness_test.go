@@ -95,6 +95,7 @@ func startBalancer(t *testing.T, o operator, change func(*balancer.Config)) (b *
 		Listen:        []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/0")},
 		ClusterKey:    o.public,
 		MetricsListen: balancer.DefaultMetrics,
+		BeatTimeout:   testTimeout, // a busy machine is no frozen server, except where that is the point
 	}
 	if change != nil {
 		change(&cfg)
@@ -156,6 +157,7 @@ func startServer(t *testing.T, o operator, balancers ...peer.AddrInfo) (h host.H
 		Host:        h,
 		Balancers:   balancers,
 		Certificate: o.certify(h.ID(), -time.Hour, time.Hour),
+		BeatTimeout: testTimeout,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -82,6 +82,20 @@ func TestRenewalStays(t *testing.T) {
 	}
 }
 
+// TestRenewalStaysAmongEquals: moving would only turn two against one into one
+// against two.
+func TestRenewalStaysAmongEquals(t *testing.T) {
+	p := newPool(t, 2)
+	for i := range 3 {
+		assign(t, p, i, 0)
+	}
+	for _, c := range []int{0, 2, 0, 2} {
+		if got := assign(t, p, c, 60); got != serverID(0) {
+			t.Fatalf("client %d moved to %q for nothing", c, got)
+		}
+	}
+}
+
 func TestRenewalsFillAServerThatReturns(t *testing.T) {
 	p := newPool(t, 2)
 	p.ServerDown(serverID(1))
