@@ -258,4 +258,3 @@ func readBytes(in *cryptobyte.String) ([]byte, bool) {
 	ok := in.ReadUint24LengthPrefixed(&raw)
 	return raw, ok
 }
-

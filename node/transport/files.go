@@ -50,29 +50,16 @@ func (h *Host) FetchFile(ctx context.Context, from peer.ID, req *pb.FileRequest,
 		return fmt.Errorf("transport: fetch file from %s: %w", from, err)
 	}
 	defer release()
-	stop := context.AfterFunc(ctx, func() { _ = s.Reset() })
-	defer stop()
-	unhook := h.onClose(func() { _ = s.Reset() })
-	defer unhook()
+	closing, cancel := contextUntil(h.done)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
+	defer context.AfterFunc(closing, func() { _ = s.Reset() })()
 	if err := fetch(s, req, each); err != nil {
 		_ = s.Reset()
 		return fmt.Errorf("transport: fetch file from %s: %w", from, errors.Join(ctx.Err(), err))
 	}
 	_ = s.Close()
 	return nil
-}
-
-// onClose runs f when the host is closed, unless unhook was called before.
-func (h *Host) onClose(f func()) (unhook func()) {
-	ended := make(chan struct{})
-	go func() {
-		select {
-		case <-h.done:
-			f()
-		case <-ended:
-		}
-	}()
-	return func() { close(ended) }
 }
 
 // openFile opens a file stream over a connection of its own or, if there is none
@@ -158,15 +145,8 @@ func answer(s network.Stream, from peer.ID, serve FileServer, done <-chan struct
 	if err := rwire.NewReader(s, maxFileRequest).Read(&req); err != nil {
 		return fmt.Errorf("read request: %w", err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := contextUntil(done)
 	defer cancel()
-	go func() {
-		select {
-		case <-done:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	return serve(ctx, from, &req, func(reply *pb.FileReply) error {
 		_ = s.SetWriteDeadline(time.Now().Add(wire.ChunkTimeout))
 		return rwire.WriteFrame(s, reply)

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -174,17 +175,22 @@ func (g *gate) forget(p peer.ID) {
 	}
 }
 
-// shut resets what is parked and takes pubsub's handlers away.
+// shut takes pubsub's handlers away and resets what peers have open to it, which
+// tells them.
 func (g *gate) shut() {
 	for _, id := range topicProtocols {
 		g.Host.RemoveStreamHandler(id)
 	}
 	g.mu.Lock()
-	parked := g.parked
+	streams := slices.Collect(maps.Values(g.admitted))
+	for _, s := range g.parked {
+		streams = append(streams, s.stream)
+	}
 	g.parked = nil
+	clear(g.admitted)
 	g.mu.Unlock()
-	for _, s := range parked {
-		_ = s.stream.Reset()
+	for _, s := range streams {
+		_ = s.Reset()
 	}
 	_ = g.offers.Close()
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -186,6 +187,19 @@ func (h *Host) start() bool {
 	}
 	h.running.Add(1)
 	return true
+}
+
+// contextUntil returns a context that ends when done is closed, or by cancel.
+func contextUntil(done <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // Libp2p returns the host beneath, for protocols that are not this package's.

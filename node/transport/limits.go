@@ -62,11 +62,10 @@ const (
 	// asked for (3 s) and is told of (1 s).
 	historyLength = 15
 	historyGossip = 5
-	// pruneBackoff and unsubscribeBackoff are how long a peer that left a mesh or a
-	// topic is not taken back. The defaults, a minute and 10 s, would cut off a node
-	// that is restarted; they are for networks of strangers.
-	pruneBackoff       = 5 * time.Second
-	unsubscribeBackoff = time.Second
+	// meshBackoff is how long a peer that left a mesh or a topic is not taken back,
+	// to which GossipSub adds 2 to 5 s of its own. The defaults, a minute and 10 s, are
+	// for networks of strangers; here they would cut off who comes back.
+	meshBackoff = time.Second
 	// MeshPatience is how long Publish holds a message until the topic's mesh
 	// stands (it takes 10 to 280 ms).
 	MeshPatience = 3 * time.Second

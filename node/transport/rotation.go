@@ -74,18 +74,18 @@ func (r *Rotation) retire(old *Topic) {
 	}
 }
 
-// Publish publishes on the current topic, or on the one before while the current
-// one's mesh does not stand yet. See Topic.Publish.
+// Publish publishes on the current topic, or on the one before while others are
+// still on their way. See Topic.Publish.
 func (r *Rotation) Publish(ctx context.Context, data []byte, want int) error {
 	r.mu.Lock()
-	topic := r.current
-	if topic != nil && r.previous != nil && !topic.Ready(want) &&
-		r.previous.Ready(want) && time.Since(r.since) < MeshPatience {
-		topic = r.previous
-	}
+	topic, previous, moving := r.current, r.previous, time.Since(r.since) < MeshPatience
 	r.mu.Unlock()
 	if topic == nil {
 		return ErrNoTopic
+	}
+	// A mesh of a few stands before the last member has come.
+	if moving && previous != nil && (topic.Present() < want || !topic.Ready(want)) && previous.Ready(want) {
+		topic = previous
 	}
 	return topic.Publish(ctx, data, want)
 }

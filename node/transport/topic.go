@@ -82,19 +82,12 @@ func (t *Topic) join(deliver func(context.Context, peer.ID, []byte)) error {
 		t.sub.Cancel()
 		return ErrClosed
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := contextUntil(t.topics.done)
 	go func() {
 		defer t.topics.host.running.Done()
 		defer cancel()
 		defer close(t.reading)
 		t.read(ctx, deliver)
-	}()
-	go func() {
-		select {
-		case <-t.topics.done:
-			cancel()
-		case <-ctx.Done():
-		}
 	}()
 	return nil
 }
@@ -154,6 +147,16 @@ func enough(want int) int { return min(want, pubsub.GossipSubDlo) }
 func (t *Topic) Ready(want int) bool {
 	n, _ := t.topics.meshes.size(t.name)
 	return n >= enough(want)
+}
+
+// Present returns how many connected member devices are in the topic.
+func (t *Topic) Present() (n int) {
+	for _, p := range t.topic.ListPeers() {
+		if t.member(p) {
+			n++
+		}
+	}
+	return n
 }
 
 // settle waits for the mesh. The caller has the turn.

@@ -77,10 +77,12 @@ func (h *Host) StartTopics(ctx context.Context, shares func(peer.ID) bool) (*Top
 		cancel()
 		return nil, errors.Join(ErrClosed, sub.Close())
 	}
-	unhook := h.onClose(cancel)
+	closing, release := contextUntil(h.done)
+	stop := context.AfterFunc(closing, cancel)
 	go func() {
 		defer h.running.Done()
-		defer unhook()
+		defer release()
+		defer stop()
 		g.follow(ctx, sub)
 		cancel()
 		_ = sub.Close()
@@ -96,7 +98,7 @@ func (t *Topics) options() []pubsub.Option {
 	params.HeartbeatInterval = heartbeat
 	// Histories count heartbeats: keep them as long in time as others do.
 	params.HistoryLength, params.HistoryGossip = historyLength, historyGossip
-	params.PruneBackoff, params.UnsubscribeBackoff = pruneBackoff, unsubscribeBackoff
+	params.PruneBackoff, params.UnsubscribeBackoff = meshBackoff, meshBackoff
 	return []pubsub.Option{
 		pubsub.WithGossipSubParams(params),
 		pubsub.WithGossipSubProtocols(topicProtocols, pubsub.GossipSubDefaultFeatures),
