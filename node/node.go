@@ -3,76 +3,310 @@
 // protocol cores below it with the local store, the libp2p transport and the
 // client of the rendezvous servers. The command line uses it, and so does
 // everything else that wants to be a node; it prints nothing and asks nobody.
+//
+// Inside, a device holds the parts while somebody is logged in: people knows
+// the contacts, courier brings what is in the outbox to other devices, inbox
+// takes what they deliver, rooms are the groups, files sends and fetches. All of
+// them change the store in transactions that carry what is to be done once they
+// are on disk (see effects).
 package node
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
 
+	"github.com/tryst-chat/tryst/node/group"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 )
 
-// Node is one device. Its methods may be called from any goroutine.
-type Node struct{ events chan Event }
+// eventQueue is how many events wait for their reader before the node waits too.
+const eventQueue = 256
 
-// Open starts a node that nobody is logged in on.
-func Open(cfg Config) (*Node, error) { return nil, errors.ErrUnsupported }
+// Node is one device. Its methods may be called from any goroutine; they return
+// errors of type *Error.
+type Node struct {
+	cfg    Config
+	events chan Event
+	quit   chan struct{} // closed by Close, before it waits for anything
+	ending sync.Once
 
-// SignUp creates an account and enters this device in it; it does not log in.
-func (n *Node) SignUp(ctx context.Context, name, roll string, password []byte) (record.Account, error) {
-	return "", errors.ErrUnsupported
+	// turn is held by what logs in or out, one at a time.
+	turn sync.Mutex
+
+	mu     sync.RWMutex // read-held while a method uses device
+	device *device      // nil while nobody is logged in
+	closed bool
 }
 
-// Login logs in on the account.
-func (n *Node) Login(ctx context.Context, account string, password []byte) (record.Account, error) {
-	return "", errors.ErrUnsupported
+// Open starts a node that nobody is logged in on. It makes Config.Home and does
+// not touch the network.
+func Open(cfg Config) (*Node, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.Home, 0o700); err != nil {
+		return nil, fail(CodeInternal, err, "Choose another folder with --home.", "The folder %s cannot be used: %v.", cfg.Home, err)
+	}
+	return &Node{cfg: cfg, events: make(chan Event, eventQueue), quit: make(chan struct{})}, nil
 }
-
-// Logout revokes this device.
-func (n *Node) Logout(ctx context.Context) error { return errors.ErrUnsupported }
-
-// Account returns who is logged in, and on which device (a peer ID).
-func (n *Node) Account() (account record.Account, device string, ok bool) { return "", "", false }
-
-// Send sends a text to an account and returns the message ID.
-func (n *Node) Send(ctx context.Context, to, text string) (string, error) {
-	return "", errors.ErrUnsupported
-}
-
-// SendFile sends a file.
-func (n *Node) SendFile(ctx context.Context, to, path string) (string, error) {
-	return "", errors.ErrUnsupported
-}
-
-// SendGroup sends a text to a group.
-func (n *Node) SendGroup(ctx context.Context, group, text string) (string, error) {
-	return "", errors.ErrUnsupported
-}
-
-// SendGroupFile sends a file to a group.
-func (n *Node) SendGroupFile(ctx context.Context, group, path string) (string, error) {
-	return "", errors.ErrUnsupported
-}
-
-// CreateGroup creates an open group.
-func (n *Node) CreateGroup(ctx context.Context, name string) (record.GroupName, error) {
-	return "", errors.ErrUnsupported
-}
-
-// JoinGroup joins an open group; waiting tells that no member could let this device in yet.
-func (n *Node) JoinGroup(ctx context.Context, name string) (group record.GroupName, waiting bool, err error) {
-	return "", false, errors.ErrUnsupported
-}
-
-// Groups lists all open groups by name; MyGroups those of the account, also without a server.
-func (n *Node) Groups(ctx context.Context) ([]Group, error) { return nil, errors.ErrUnsupported }
-
-// MyGroups lists the account's groups.
-func (n *Node) MyGroups(ctx context.Context) ([]Group, error) { return nil, errors.ErrUnsupported }
 
 // Events returns what happens; the reader must keep reading, since the node
 // waits for it. It is closed when the node is.
 func (n *Node) Events() <-chan Event { return n.events }
 
+func (n *Node) emit(e Event) {
+	if e.At.IsZero() {
+		e.At = time.Now()
+	}
+	select {
+	case n.events <- e:
+	case <-n.quit:
+	}
+}
+
+var errClosed = &Error{Code: CodeInternal, Message: "The node is closed."}
+
+// SignUp creates an account and enters this device in it; it does not log in.
+func (n *Node) SignUp(ctx context.Context, name, roll string, password []byte) (record.Account, error) {
+	n.turn.Lock()
+	defer n.turn.Unlock()
+	if err := checkPassword(password); err != nil {
+		return "", err
+	}
+	return signUp(ctx, &n.cfg, name, roll, password)
+}
+
+func checkPassword(password []byte) error {
+	if len(password) == 0 {
+		return fail(CodeUsage, nil, "Choose one that nobody guesses.", "The password is empty.")
+	}
+	return nil
+}
+
+// Login logs in on the account. On a device that knows the account it needs no
+// server.
+func (n *Node) Login(ctx context.Context, account string, password []byte) (record.Account, error) {
+	n.turn.Lock()
+	defer n.turn.Unlock()
+	if a, _, ok := n.Account(); ok {
+		return "", fail(CodeLoggedIn, nil, "Type logout first, or start another tryst with another --home.", "You are logged in as %s already.", a)
+	}
+	if err := checkPassword(password); err != nil {
+		return "", err
+	}
+	d, err := logIn(ctx, &n.cfg, account, password, n.emit)
+	if err != nil {
+		return "", explain(err, "log in")
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return "", errors.Join(errClosed, d.close())
+	}
+	n.device = d
+	return d.self.Account, nil
+}
+
+// Logout revokes this device and forgets its keys. Conversations stay on the
+// disk, under the password.
+func (n *Node) Logout(ctx context.Context) error {
+	n.turn.Lock()
+	defer n.turn.Unlock()
+	d, done, err := n.use()
+	if err != nil {
+		return err
+	}
+	err = d.logOut(ctx)
+	done()
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.device = nil
+	n.mu.Unlock()
+	if err := d.close(); err != nil {
+		return explain(err, "end the session, although this device is logged out")
+	}
+	return nil
+}
+
+// use returns the device, which stays until done is called.
+func (n *Node) use() (d *device, done func(), err error) {
+	n.mu.RLock()
+	switch {
+	case n.closed:
+		err = errClosed
+	case n.device == nil:
+		err = fail(CodeNotLoggedIn, nil, "Type: login <username+rollnumber> <password>", "You are not logged in.")
+	}
+	if err != nil {
+		n.mu.RUnlock()
+		return nil, nil, err
+	}
+	return n.device, n.mu.RUnlock, nil
+}
+
+// Account returns who is logged in, and on which device (a peer ID).
+func (n *Node) Account() (account record.Account, device string, ok bool) {
+	d, done, err := n.use()
+	if err != nil {
+		return "", "", false
+	}
+	defer done()
+	return d.self.Account, d.self.Device.String(), true
+}
+
+// Send queues a text for an account and returns the message ID: it is on this
+// device's disk. Events tell the rest.
+func (n *Node) Send(ctx context.Context, to, text string) (string, error) {
+	d, done, err := n.use()
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	id, err := d.send(ctx, to, text)
+	return id.String(), err
+}
+
+// SendFile announces a file to an account and returns the message ID. The file is
+// read once before that, and again as the other side fetches it: it must stay as
+// it is until it is delivered.
+func (n *Node) SendFile(ctx context.Context, to, path string) (string, error) {
+	d, done, err := n.use()
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	id, err := d.files.send(ctx, to, path)
+	return id.String(), err
+}
+
+// SendGroup sends a text to a group that this account is in.
+func (n *Node) SendGroup(ctx context.Context, name, text string) (string, error) {
+	d, done, err := n.use()
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	g, err := parseGroup(name)
+	if err != nil {
+		return "", err
+	}
+	id, err := d.rooms.sendText(ctx, g, text)
+	return id.String(), err
+}
+
+// SendGroupFile announces a file to a group that this account is in.
+func (n *Node) SendGroupFile(ctx context.Context, name, path string) (string, error) {
+	d, done, err := n.use()
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	g, err := parseGroup(name)
+	if err != nil {
+		return "", err
+	}
+	id, err := d.files.sendGroup(ctx, g, path)
+	return id.String(), err
+}
+
+// CreateGroup creates an open group with this account as its first member.
+func (n *Node) CreateGroup(ctx context.Context, name string) (record.GroupName, error) {
+	d, done, err := n.use()
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	g, err := parseGroup(name)
+	if err != nil {
+		return "", err
+	}
+	return g, d.rooms.create(ctx, g)
+}
+
+// JoinGroup joins an open group. waiting tells that no member could let this
+// device in yet: it can talk there as soon as one has.
+func (n *Node) JoinGroup(ctx context.Context, name string) (joined record.GroupName, waiting bool, err error) {
+	d, done, err := n.use()
+	if err != nil {
+		return "", false, err
+	}
+	defer done()
+	if joined, err = parseGroup(name); err != nil {
+		return "", false, err
+	}
+	waiting, err = d.rooms.join(ctx, joined)
+	return joined, waiting, err
+}
+
+// Groups lists all open groups by name.
+func (n *Node) Groups(ctx context.Context) ([]Group, error) {
+	d, done, err := n.use()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
+	defer cancel()
+	listed, err := d.link.client.ListGroups(ctx, false)
+	if err != nil {
+		return nil, explain(err, "list the groups")
+	}
+	groups := make([]Group, len(listed))
+	for i, g := range listed {
+		groups[i] = Group{Name: g.Name, Members: g.Members, Mine: g.Mine}
+		if s, ok := d.rooms.state(g.ID); ok {
+			groups[i].Waiting = s.Waiting()
+		}
+	}
+	return groups, nil
+}
+
+// MyGroups lists the account's groups by name, as this device knows them: it
+// needs no server.
+func (n *Node) MyGroups(context.Context) ([]Group, error) {
+	d, done, err := n.use()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var groups []Group
+	for _, s := range d.rooms.all() {
+		groups = append(groups, groupOf(s))
+	}
+	return groups, nil
+}
+
+func groupOf(s group.State) Group {
+	return Group{Name: s.Name(), Members: len(s.Chain().Members()), Mine: true, Waiting: s.Waiting()}
+}
+
 // Close ends everything and waits for it. What is in the outbox stays there.
-func (n *Node) Close() error { return errors.ErrUnsupported }
+func (n *Node) Close() error {
+	n.ending.Do(func() { close(n.quit) }) // whoever waits to tell something does not any more
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return nil
+	}
+	n.closed = true
+	d := n.device
+	n.device = nil
+	n.mu.Unlock()
+	var err error
+	if d != nil {
+		err = d.close()
+	}
+	n.turn.Lock() // a login under way has seen closed, or ends with its own device
+	defer n.turn.Unlock()
+	close(n.events)
+	if err != nil {
+		return fmt.Errorf("node: %w", err)
+	}
+	return nil
+}

@@ -83,6 +83,15 @@ func (EpochSecret) body()  {}
 func (GroupCopy) body()    {}
 func (FileReceived) body() {}
 
+// Group returns the group that the message inside is of, if it parses.
+func (c GroupCopy) Group() (id record.GroupID, ok bool) {
+	var m pb.GroupMessage
+	if proto.Unmarshal(c, &m) != nil || len(m.GetGroup()) != len(id) {
+		return id, false
+	}
+	return record.GroupID(m.GetGroup()), true
+}
+
 // CheckText reports ErrContent for a text that cannot be sent.
 func CheckText(s string) error {
 	switch {

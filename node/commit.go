@@ -1,0 +1,55 @@
+package node
+
+import (
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tryst-chat/tryst/node/store"
+)
+
+// effects is what a transaction wants done once it is on disk, and only then.
+// The store runs transactions one at a time, so that what they read and write
+// together needs no other lock.
+type effects struct {
+	events []Event
+	lanes  map[peer.ID]uint64 // by device, the newest outbox entry that may go out
+	later  []func()           // must not block: start or signal what does
+}
+
+// tell adds events for the person.
+func (fx *effects) tell(events ...Event) { fx.events = append(fx.events, events...) }
+
+// wake has a device's lane deliver the entries up to one with this number. The
+// lane does not run ahead of it, so that a message's first event is told before
+// its second can happen.
+func (fx *effects) wake(device peer.ID, seq uint64) {
+	if fx.lanes == nil {
+		fx.lanes = make(map[peer.ID]uint64)
+	}
+	fx.lanes[device] = max(seq, fx.lanes[device])
+}
+
+// after adds what is to be done last.
+func (fx *effects) after(f func()) { fx.later = append(fx.later, f) }
+
+// commit runs fn in a transaction and, when that is on disk, what fn asked for.
+// On an error nothing has happened.
+func (d *device) commit(fn func(tx *store.Tx, fx *effects) error) error {
+	var fx effects
+	err := d.store.Update(func(tx *store.Tx) error {
+		fx = effects{}
+		return fn(tx, &fx)
+	})
+	if err != nil {
+		return err
+	}
+	for _, e := range fx.events {
+		d.emit(e)
+	}
+	for to, seq := range fx.lanes {
+		d.courier.wake(to, seq)
+	}
+	for _, f := range fx.later {
+		f()
+	}
+	return nil
+}

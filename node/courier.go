@@ -1,0 +1,428 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tryst-chat/tryst/node/outbox"
+	"github.com/tryst-chat/tryst/node/session"
+	"github.com/tryst-chat/tryst/node/store"
+	"github.com/tryst-chat/tryst/node/transport"
+	"github.com/tryst-chat/tryst/node/wire"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+)
+
+// reachTimeout bounds finding and dialling a device before its lane waits for
+// its presence again.
+const reachTimeout = 10 * time.Second
+
+// courier brings what is in the outbox to the devices it is for. Each device
+// with entries has a lane: a goroutine that connects, delivers in order, and
+// ends when nothing is left.
+type courier struct {
+	d *device
+
+	mu      sync.Mutex
+	lanes   map[peer.ID]*lane
+	start   func(*lane) // runs it; nil before run and after its end
+	running sync.WaitGroup
+}
+
+func newCourier(d *device) *courier {
+	return &courier{d: d, lanes: make(map[peer.ID]*lane)}
+}
+
+// run starts a lane for everything that waits on disk, and then whatever wake
+// asks for, until the context ends; it waits for all lanes.
+func (c *courier) run(ctx context.Context) error {
+	var waiting []peer.ID
+	err := c.d.store.View(func(tx *store.Tx) error {
+		waiting = tx.Waiting()
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the outbox: %w", err)
+	}
+	c.mu.Lock()
+	c.start = func(l *lane) { c.running.Go(func() { c.work(ctx, l) }) }
+	for _, l := range c.lanes {
+		c.start(l)
+	}
+	c.mu.Unlock()
+	for _, to := range waiting {
+		c.wake(to, math.MaxUint64)
+	}
+	<-ctx.Done()
+	c.mu.Lock()
+	c.start = nil
+	c.mu.Unlock()
+	c.running.Wait()
+	return nil
+}
+
+// wake lets a device's lane deliver entries up to a number.
+func (c *courier) wake(to peer.ID, seq uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l, ok := c.lanes[to]
+	if !ok {
+		l = &lane{to: to, nudge: make(chan struct{}, 1)}
+		c.lanes[to] = l
+		if c.start != nil {
+			c.start(l)
+		}
+	}
+	l.upTo = max(l.upTo, seq)
+	l.signal()
+}
+
+// seen tells a device's lane, if it has one, that the device is there now.
+func (c *courier) seen(device peer.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l, ok := c.lanes[device]; ok {
+		l.present = true
+		l.signal()
+	}
+}
+
+// waitsFor reports whether something waits for a device.
+func (c *courier) waitsFor(device peer.ID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, waits := c.lanes[device]
+	return waits
+}
+
+// work runs a lane until nothing is left for its device or the context ends.
+func (c *courier) work(ctx context.Context, l *lane) {
+	for ctx.Err() == nil {
+		err := c.deliverAll(ctx, l)
+		c.mu.Lock()
+		if err == nil && !l.nudged() { // nothing is left, and nothing came meanwhile
+			delete(c.lanes, l.to)
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+		if err != nil && ctx.Err() == nil {
+			c.d.log.Debug("a device was not reached", "peer", l.to, "err", err)
+			c.pause(ctx, l)
+		}
+	}
+}
+
+// pause waits until the oldest entry is due again, or the device shows itself.
+func (c *courier) pause(ctx context.Context, l *lane) {
+	wait := outbox.FirstDelay
+	err := c.d.commit(func(tx *store.Tx, _ *effects) error {
+		for _, e := range tx.Entries(l.to, 1) {
+			now := time.Now()
+			e = e.After(outbox.OutcomeFailed, now)
+			wait = e.Next.Sub(now)
+			tx.PutEntry(e)
+		}
+		return nil
+	})
+	if err != nil {
+		c.d.log.Error("the outbox could not be written", "err", err)
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-l.nudge:
+			if c.takePresence(l) {
+				return
+			}
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *courier) takePresence(l *lane) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	present := l.present
+	l.present = false
+	return present
+}
+
+func (c *courier) limit(l *lane) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return l.upTo
+}
+
+// lane is the way to one device. Its fields but to and nudge are guarded by
+// the courier's mu.
+type lane struct {
+	to      peer.ID
+	nudge   chan struct{} // holds a token when there is news
+	upTo    uint64        // entries with a higher number stay
+	present bool          // the device has shown itself since the last look
+}
+
+func (l *lane) signal() {
+	select {
+	case l.nudge <- struct{}{}:
+	default: // a token is there already
+	}
+}
+
+func (l *lane) nudged() bool { return len(l.nudge) > 0 }
+
+// connect returns a link to a device, dialling it if need be.
+func (c *courier) connect(ctx context.Context, to peer.ID) (*transport.Link, error) {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	if err := c.d.reach(ctx, to); err != nil {
+		return nil, err
+	}
+	return c.d.link.host.Link(ctx, to)
+}
+
+// underway is an entry whose receipt is awaited.
+type underway struct {
+	entry   outbox.Entry
+	outcome <-chan error
+}
+
+// deliverAll delivers a device's entries in order, several at a time, until
+// none is left (nil) or the link fails.
+func (c *courier) deliverAll(ctx context.Context, l *lane) error {
+	var flight []underway
+	var link *transport.Link
+	var last uint64 // number of the newest entry that was read
+	for {
+		var fresh []outbox.Entry
+		if len(flight) < outbox.Window {
+			var err error
+			if fresh, err = c.next(l, last); err != nil {
+				return err
+			}
+		}
+		if len(fresh) == 0 && len(flight) == 0 {
+			return nil
+		}
+		if link == nil {
+			var err error
+			if link, err = c.connect(ctx, l.to); err != nil {
+				return err
+			}
+		}
+		for _, e := range fresh {
+			last = e.Seq
+			u, err := c.dispatch(ctx, link, e)
+			if err != nil {
+				return err
+			}
+			if u.outcome != nil {
+				flight = append(flight, u)
+			}
+		}
+		if len(flight) == 0 {
+			continue
+		}
+		var err error
+		if flight, err = c.await(ctx, l, flight); err != nil {
+			return err
+		}
+	}
+}
+
+// next reads the entries that follow a number and may go out. Those under way
+// are the first that the store has, so that the rest of the window follows them.
+func (c *courier) next(l *lane, after uint64) (entries []outbox.Entry, err error) {
+	upTo := c.limit(l)
+	err = c.d.store.View(func(tx *store.Tx) error {
+		entries = tx.Entries(l.to, outbox.Window)
+		return nil
+	})
+	entries = slices.DeleteFunc(entries, func(e outbox.Entry) bool { return e.Seq <= after || e.Seq > upTo })
+	return entries, err
+}
+
+// dispatch seals an entry that is not sealed yet and gives it to the link. An
+// entry that has become pointless is finished instead.
+func (c *courier) dispatch(ctx context.Context, link *transport.Link, e outbox.Entry) (underway, error) {
+	if time.Since(e.Made) >= outbox.Lifetime {
+		return underway{}, c.finish([]outbox.Entry{e.Expire(outbox.ReasonTooOld)})
+	}
+	if contact, ok := c.d.people.contact(e.To); ok && !contact.Devices().Has(e.Device) {
+		return underway{}, c.finish([]outbox.Entry{e.Expire(outbox.ReasonRevoked)})
+	}
+	if e.Envelope == nil {
+		var err error
+		if e, err = c.d.sealEntry(ctx, e); err != nil {
+			return underway{}, err
+		}
+	}
+	outcome, err := link.Deliver(ctx, e.ID, e.Envelope)
+	return underway{e, outcome}, err
+}
+
+// await waits for the oldest receipt, or for new entries to send meanwhile, and
+// commits all outcomes that are there. It returns what is still under way, and
+// an error when the link is of no more use.
+func (c *courier) await(ctx context.Context, l *lane, flight []underway) ([]underway, error) {
+	var done []outbox.Entry
+	var broken error
+	settle := func(err error) {
+		var entry outbox.Entry
+		entry, broken = settled(flight[0].entry, err)
+		if broken == nil {
+			done = append(done, entry)
+			flight = flight[1:]
+		}
+	}
+	select {
+	case err := <-flight[0].outcome:
+		settle(err)
+	case <-l.nudge:
+		return flight, nil
+	case <-ctx.Done():
+		return flight, ctx.Err()
+	}
+	for more := true; more && broken == nil && len(flight) > 0; {
+		select {
+		case err := <-flight[0].outcome:
+			settle(err)
+		default:
+			more = false
+		}
+	}
+	if err := c.finish(done); err != nil {
+		return flight, err
+	}
+	for _, e := range done {
+		if !e.Done() { // it must go out again before what follows it
+			return flight, fmt.Errorf("message refused for now")
+		}
+	}
+	return flight, broken
+}
+
+// settled returns the entry after the outcome of a delivery; an error that is
+// no refusal means that nobody knows, and that the link has ended.
+func settled(e outbox.Entry, err error) (outbox.Entry, error) {
+	var refused *transport.Refused
+	switch {
+	case err == nil:
+		return e.After(outbox.OutcomeDelivered, time.Now()), nil
+	case errors.As(err, &refused):
+		return e.After(outbox.Answered(refused.Refusal), time.Now()), nil
+	default:
+		return e, err
+	}
+}
+
+// finish writes down what became of entries, and tells.
+func (c *courier) finish(entries []outbox.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	return c.d.commit(func(tx *store.Tx, fx *effects) error {
+		for _, e := range entries {
+			if e.Renewals > 0 && e.Envelope == nil && !e.Done() {
+				unseal(tx, e.Device)
+			}
+			summary := tx.PutEntry(e)
+			if e.Done() {
+				c.d.told(tx, fx, e, summary)
+			}
+		}
+		return nil
+	})
+}
+
+// unseal drops the envelopes of everything that waits for a device, because it
+// does not open the session that they were sealed in.
+func unseal(tx *store.Tx, device peer.ID) {
+	for _, e := range tx.Entries(device, 0) {
+		if e.Envelope != nil {
+			e.Envelope = nil
+			tx.PutEntry(e)
+		}
+	}
+}
+
+// put adds a message for one device to the outbox. If a session is open it is
+// sealed at once, so that nothing more has to be written before it goes out.
+func (c *courier) put(tx *store.Tx, fx *effects, to record.Account, device peer.ID, id wire.MessageID, content []byte) error {
+	e := outbox.New(id, to, device, content, time.Now())
+	e.Copy = to == c.d.self.Account
+	if rec := tx.Session(device); rec.Ready() {
+		var err error
+		if e.Envelope, err = c.d.seal(tx, rec, e); err != nil {
+			return err
+		}
+	}
+	e, err := tx.AddEntry(e)
+	if err != nil {
+		return err
+	}
+	fx.wake(device, e.Seq)
+	return nil
+}
+
+// seal encrypts an entry's content in its device's session and keeps the
+// session's new state.
+func (d *device) seal(tx *store.Tx, rec session.Record, e outbox.Entry) ([]byte, error) {
+	rec, envelope, err := rec.Encrypt(d.self, session.Identity{Account: e.To, Device: e.Device}, e.Content)
+	if err != nil {
+		return nil, fmt.Errorf("seal for a device: %w", err)
+	}
+	tx.PutSession(e.Device, rec)
+	return envelope, nil
+}
+
+// sealEntry seals an entry that had to wait for a session, and begins one with
+// keys from the servers if there is none that the other side opens.
+func (d *device) sealEntry(ctx context.Context, e outbox.Entry) (outbox.Entry, error) {
+	if e.Renewals == 0 {
+		sealed, err := d.sealIn(e, func(rec session.Record) (session.Record, error) { return rec, nil })
+		if !errors.Is(err, session.ErrNoSession) {
+			return sealed, err
+		}
+	}
+	keys, err := d.link.client.TakeKeys(ctx, e.To, []peer.ID{e.Device})
+	if err != nil {
+		return e, fmt.Errorf("take keys: %w", err)
+	}
+	if len(keys) == 0 {
+		return e, errors.New("the device has published no keys yet")
+	}
+	return d.sealIn(e, func(rec session.Record) (session.Record, error) {
+		if rec.Ready() && e.Renewals == 0 {
+			return rec, nil // the other side has begun one meanwhile
+		}
+		return session.Begin(rec, d.self, session.Identity{Account: e.To, Device: e.Device}, keys[0].Bundle, keys[0].OneTime)
+	})
+}
+
+// sealIn seals an entry in the session that ready returns.
+func (d *device) sealIn(e outbox.Entry, ready func(session.Record) (session.Record, error)) (outbox.Entry, error) {
+	err := d.commit(func(tx *store.Tx, _ *effects) error {
+		rec, err := ready(tx.Session(e.Device))
+		if err != nil {
+			return err
+		}
+		if e.Envelope, err = d.seal(tx, rec, e); err != nil {
+			return err
+		}
+		tx.PutEntry(e)
+		return nil
+	})
+	return e, err
+}

@@ -1,0 +1,218 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tryst-chat/tryst/node/account"
+	"github.com/tryst-chat/tryst/node/key"
+	"github.com/tryst-chat/tryst/node/session"
+	"github.com/tryst-chat/tryst/node/store"
+	"github.com/tryst-chat/tryst/node/transport"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+)
+
+const (
+	// maxHandlers bounds what is done at a time about notices and peers.
+	maxHandlers = 32
+	// prepareQueue bounds the sessions that wait to be prepared for their next
+	// message; one that is left out is only a little slower.
+	prepareQueue = 64
+	// withdrawTimeout bounds the good-bye to the servers.
+	withdrawTimeout = time.Second
+)
+
+// device is this device while somebody is logged in on it: the parts, and how
+// they hang together. Each part does one thing and finds the others here.
+type device struct {
+	// Immutable.
+	cfg   *Config
+	self  session.Local
+	key   key.Device
+	log   *slog.Logger
+	emit  func(Event)
+	store *store.Store
+	link  *link
+
+	people  *people
+	courier *courier
+	rooms   *rooms
+	files   *files
+	topics  *transport.Topics
+
+	announceNow chan struct{} // holds a token when addresses should be announced
+	prepare     chan peer.ID
+
+	stop  context.CancelFunc
+	group *errgroup.Group
+	// handlers run what notices and peers call for, at most maxHandlers at a time.
+	handlers *errgroup.Group
+	running  context.Context
+}
+
+// startDevice puts the parts together and sets them going. It owns the store
+// and the link from now on, also when it fails.
+func startDevice(ctx context.Context, cfg *Config, s *store.Store, l *link, emit func(Event)) (_ *device, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.close(), s.Close())
+		}
+	}()
+	d := &device{
+		cfg: cfg, log: cfg.Logger, emit: emit, store: s, link: l,
+		announceNow: make(chan struct{}, 1), prepare: make(chan peer.ID, prepareQueue),
+	}
+	if err := d.loadSelf(); err != nil {
+		return nil, err
+	}
+	if d.people, err = newPeople(s, l.client, d.log, emit); err != nil {
+		return nil, err
+	}
+	d.courier = newCourier(d)
+	d.files = newFiles(d)
+	if d.rooms, err = newRooms(d); err != nil {
+		return nil, err
+	}
+	d.people.changed = d.contactChanged
+
+	d.running, d.stop = context.WithCancel(context.WithoutCancel(ctx))
+	if d.topics, err = l.host.StartTopics(d.running, d.rooms.shares); err != nil {
+		d.stop()
+		return nil, err
+	}
+	l.host.Messages(&inbox{d}, d.hello)
+	l.host.ServeFiles(d.files.serve)
+	d.rooms.enterAll()
+	d.run()
+	l.client.Attend(true)
+	d.rewatch()
+	return d, nil
+}
+
+func (d *device) loadSelf() error {
+	return d.store.View(func(tx *store.Tx) error {
+		me, ok := tx.Device()
+		if !ok {
+			return errors.New("the store has no device")
+		}
+		d.key = me.Key
+		d.self = session.Local{Identity: session.Identity{Account: me.Account, Device: d.link.host.ID()}, DH: me.DH}
+		return nil
+	})
+}
+
+// run starts the goroutines that last as long as the device.
+func (d *device) run() {
+	d.group, d.running = errgroup.WithContext(d.running)
+	d.handlers = new(errgroup.Group)
+	d.handlers.SetLimit(maxHandlers)
+	ctx := d.running
+	d.group.Go(func() error { return d.courier.run(ctx) })
+	d.group.Go(func() error { return d.files.run(ctx) })
+	d.group.Go(func() error { return d.rooms.run(ctx) })
+	d.group.Go(func() error { d.follow(ctx); return nil })
+	d.group.Go(func() error { d.meet(ctx); return nil })
+	d.group.Go(func() error { d.keepAnnounced(ctx); return nil })
+	d.group.Go(func() error { d.prepareSessions(ctx); return nil })
+	d.group.Go(func() error { d.upkeep(ctx); return nil })
+}
+
+// close says good-bye, ends everything and waits for it.
+func (d *device) close() error {
+	if d.link.client.Linked() {
+		ctx, cancel := context.WithTimeout(context.Background(), withdrawTimeout)
+		if err := d.link.client.Withdraw(ctx); err != nil {
+			d.log.Info("presence was not withdrawn and will lapse", "err", err)
+		}
+		cancel()
+	}
+	d.stop()
+	err := errors.Join(d.group.Wait(), d.handlers.Wait())
+	d.topics.Close()
+	err = errors.Join(err, d.link.close(), d.store.Close())
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("close device: %w", err)
+	}
+	return nil
+}
+
+// handle runs f beside the loop that calls it, as long as the device runs.
+func (d *device) handle(f func(ctx context.Context)) {
+	d.handlers.Go(func() error {
+		if d.running.Err() == nil {
+			f(d.running)
+		}
+		return nil
+	})
+}
+
+// hello is how this device introduces itself.
+func (d *device) hello() transport.Hello {
+	h := transport.Hello{Account: d.self.Account}
+	if c, ok := d.people.contact(d.self.Account); ok {
+		h.LogLength, h.LogHead = c.Devices().Len(), c.Devices().Head()
+	}
+	return h
+}
+
+// reach connects to a device: where it was last seen, else where the servers
+// say that it is.
+func (d *device) reach(ctx context.Context, to peer.ID) error {
+	err := d.link.host.Reach(ctx, peer.AddrInfo{ID: to})
+	if err == nil || !d.link.client.Linked() {
+		return err
+	}
+	owner, ok := d.people.owner(to)
+	if !ok {
+		return err
+	}
+	found, failed := d.link.client.FindPeers(ctx, []record.Account{owner})
+	if failed != nil {
+		return failed
+	}
+	for _, p := range found {
+		if p.Info.ID == to {
+			return d.link.host.Reach(ctx, p.Info)
+		}
+	}
+	return err
+}
+
+// contactChanged reacts to a contact's new or revoked devices.
+func (d *device) contactChanged(c account.Contact, change account.Change) {
+	d.rewatch()
+	d.rooms.devicesChanged(c, change)
+	d.topics.MembershipChanged(append(change.NewDevices, change.Revoked...)...)
+}
+
+// rewatch tells the servers whose coming and going this device wants to hear of.
+func (d *device) rewatch() {
+	d.link.client.Watch(d.people.all())
+}
+
+// idle has the session with a device made ready for the next message.
+func (d *device) idle(with peer.ID) {
+	select {
+	case d.prepare <- with:
+	default: // see prepareQueue
+	}
+}
+
+func (d *device) prepareSessions(ctx context.Context) {
+	for {
+		select {
+		case with := <-d.prepare:
+			if err := d.store.PrepareSession(with); err != nil {
+				d.log.Warn("a session was not prepared", "err", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}

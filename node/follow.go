@@ -1,0 +1,219 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tryst-chat/tryst/node/store"
+	"github.com/tryst-chat/tryst/rendezvous/client"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+)
+
+const (
+	// noticeTimeout bounds what is done about one notice.
+	noticeTimeout = 15 * time.Second
+	// resyncTimeout bounds looking up everything that is followed by notices.
+	resyncTimeout = time.Minute
+	// maxLookUps bounds the look-ups of one resync that run at a time.
+	maxLookUps = 8
+	// upkeepInterval is how often old memory is pruned and keys are rotated.
+	upkeepInterval = 6 * time.Hour
+)
+
+// follow does what the servers' notices call for.
+func (d *device) follow(ctx context.Context) {
+	for {
+		select {
+		case n, ok := <-d.link.client.Notices():
+			if !ok {
+				return
+			}
+			d.heed(n)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (d *device) heed(n client.Notice) {
+	switch n := n.(type) {
+	case client.Linked:
+		d.emit(Event{Kind: EventLink, Online: true, Text: "Connected to the servers."})
+		d.announce()
+		d.handle(d.linked)
+	case client.Unlinked:
+		d.log.Info("the server is gone", "err", n.Err)
+		d.emit(Event{Kind: EventLink, Text: "The connection to the servers is lost; looking for another one. Messages between nodes go on."})
+	case client.Resync:
+		d.announce()
+		d.handle(d.resync)
+	case client.PeerUp:
+		d.handle(func(ctx context.Context) { d.peerUp(ctx, n.Presence) })
+	case client.AccountChanged:
+		d.handle(func(ctx context.Context) { d.accountChanged(ctx, n.Account) })
+	case client.GroupChanged:
+		d.handle(func(ctx context.Context) { d.rooms.update(ctx, n.Group) })
+	case client.KeysLow:
+		d.handle(func(ctx context.Context) { d.publishKeys(ctx, true) })
+	case client.Dismissed:
+		d.handle(d.dismissed)
+	}
+}
+
+// linked pins the cluster's key, once it is known.
+func (d *device) linked(context.Context) {
+	if err := pinCluster(d.cfg, d.link.client.ClusterKey()); err != nil {
+		d.log.Error("the cluster key was not pinned", "err", err)
+	}
+}
+
+// resync looks up once whatever notices would have told.
+func (d *device) resync(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, resyncTimeout)
+	defer cancel()
+	var lookUps errgroup.Group
+	lookUps.SetLimit(maxLookUps)
+	known := d.people.all()
+	for _, a := range known {
+		lookUps.Go(func() error {
+			d.accountChanged(ctx, a)
+			return nil
+		})
+	}
+	lookUps.Wait()
+	d.rooms.sync(ctx)
+	d.publishKeys(ctx, false)
+	present, err := d.link.client.FindPeers(ctx, d.people.all())
+	if err != nil {
+		d.log.Info("presence was not fetched", "err", err)
+	}
+	for _, p := range present {
+		d.handle(func(ctx context.Context) { d.peerUp(ctx, p) })
+	}
+}
+
+// accountChanged fetches an account's device log again.
+func (d *device) accountChanged(ctx context.Context, a record.Account) {
+	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
+	defer cancel()
+	var told *Error
+	if _, err := d.people.refresh(ctx, a); err != nil && !errors.As(err, &told) {
+		d.log.Info("an account was not looked up", "err", err)
+	}
+}
+
+// peerUp takes up where a device is, if it acts for the account that the server
+// says, and connects when this device has something to do with it.
+func (d *device) peerUp(ctx context.Context, p client.Presence) {
+	device := p.Info.ID
+	if owner, ok := d.people.owner(device); !ok || owner != p.Account || device == d.self.Device {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
+	defer cancel()
+	if d.rooms.shares(device) || d.courier.waitsFor(device) {
+		if err := d.link.host.Reach(ctx, p.Info); err != nil {
+			d.log.Debug("a device that announced itself was not reached", "peer", device, "err", err)
+			return
+		}
+	}
+	d.courier.seen(device)
+}
+
+// meet follows which devices come, however the connection was made.
+func (d *device) meet(ctx context.Context) {
+	for {
+		select {
+		case e, ok := <-d.link.host.Peers():
+			if !ok {
+				return
+			}
+			if e.Connected {
+				d.courier.seen(e.Peer)
+				d.files.seen(e.Peer)
+				d.rooms.seen(e.Peer)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// announce has this device's addresses announced now.
+func (d *device) announce() {
+	select {
+	case d.announceNow <- struct{}{}:
+	default: // it is going to be
+	}
+}
+
+// keepAnnounced tells the servers where this device is, now and then again.
+func (d *device) keepAnnounced(ctx context.Context) {
+	ticker := time.NewTicker(wire.AnnounceInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-d.announceNow:
+		case <-ctx.Done():
+			return
+		}
+		if !d.link.client.Linked() {
+			continue // Linked will ask for it
+		}
+		record, err := d.link.host.SignedRecord()
+		if err == nil {
+			bounded, cancel := context.WithTimeout(ctx, noticeTimeout)
+			err = d.link.client.Announce(bounded, record)
+			cancel()
+		}
+		if err != nil && ctx.Err() == nil {
+			d.log.Info("addresses were not announced", "err", err)
+		}
+	}
+}
+
+// dismissed finds out whether this device has been revoked, when the servers do
+// not take it for one that is logged in.
+func (d *device) dismissed(ctx context.Context) {
+	bounded, cancel := context.WithTimeout(ctx, noticeTimeout)
+	defer cancel()
+	c, err := d.people.refresh(bounded, d.self.Account)
+	switch {
+	case err == nil && c.Devices().Has(d.self.Device):
+		d.link.client.Attend(true) // the server was behind
+	case err == nil || errors.Is(err, wire.ErrNotLoggedIn):
+		d.emit(Event{Kind: EventError, Err: fail(CodeNotLoggedIn, err, "Type: logout, and then log in again.",
+			"This device has been logged out of %s from another one.", d.self.Account)})
+	default:
+		d.log.Info("the own account was not looked up", "err", err)
+	}
+}
+
+// upkeep prunes and rotates, now and a few times a day.
+func (d *device) upkeep(ctx context.Context) {
+	ticker := time.NewTicker(upkeepInterval)
+	defer ticker.Stop()
+	for {
+		for more := true; more; {
+			err := d.store.Update(func(tx *store.Tx) error {
+				more = tx.PruneSeen(time.Now())
+				return nil
+			})
+			if err != nil {
+				d.log.Error("old memory was not pruned", "err", err)
+				break
+			}
+		}
+		select {
+		case <-ticker.C:
+			d.publishKeys(ctx, false)
+		case <-ctx.Done():
+			return
+		}
+	}
+}

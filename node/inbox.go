@@ -1,0 +1,113 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tryst-chat/tryst/node/account"
+	"github.com/tryst-chat/tryst/node/session"
+	"github.com/tryst-chat/tryst/node/store"
+	"github.com/tryst-chat/tryst/node/transport"
+	"github.com/tryst-chat/tryst/node/wire"
+	"github.com/tryst-chat/tryst/node/wire/pb"
+)
+
+// inbox takes what other devices deliver. What a message brings, the session's
+// new state and the memory of its ID are committed together, and only then is
+// it acknowledged.
+type inbox struct{ d *device }
+
+// arrival is one opened message and where it came from.
+type arrival struct {
+	from    account.Contact
+	device  peer.ID
+	content wire.Content
+}
+
+// own reports whether the message came from another device of this account.
+func (a arrival) own(d *device) bool { return a.from.Account == d.self.Account }
+
+// Receive implements transport.Receiver.
+func (in *inbox) Receive(ctx context.Context, from peer.ID, hello transport.Hello, batch []transport.Delivery) []pb.Refusal {
+	outcomes := make([]pb.Refusal, len(batch))
+	contact, refusal := in.d.people.introduce(ctx, from, hello)
+	if refusal == pb.Refusal_NONE {
+		err := in.d.commit(func(tx *store.Tx, fx *effects) error {
+			for i, delivery := range batch {
+				var err error
+				if outcomes[i], err = in.take(tx, fx, contact, from, delivery); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			in.d.idle(from)
+			return outcomes
+		}
+		in.d.log.Error("messages could not be taken", "err", err)
+		refusal = pb.Refusal_LATER
+	}
+	for i := range outcomes {
+		outcomes[i] = refusal
+	}
+	return outcomes
+}
+
+// take opens one message and does what it says.
+func (in *inbox) take(tx *store.Tx, fx *effects, from account.Contact, device peer.ID, delivery transport.Delivery) (pb.Refusal, error) {
+	if tx.Seen(device, delivery.ID) {
+		return pb.Refusal_NONE, nil
+	}
+	now := time.Now()
+	peer := session.Identity{Account: from.Account, Device: device}
+	opened, err := tx.Session(device).Decrypt(in.d.self, peer, tx, delivery.Envelope, now)
+	switch {
+	case errors.Is(err, session.ErrDuplicate):
+		return pb.Refusal_NONE, nil
+	case errors.Is(err, session.ErrIdentity):
+		return pb.Refusal_UNKNOWN, nil
+	case err != nil:
+		in.d.log.Info("a message does not open; a new session is asked for", "peer", device, "err", err)
+		return pb.Refusal_RENEW, nil
+	}
+	content, err := wire.ParseContent(opened.Plaintext)
+	a := arrival{from, device, content}
+	if group, early := in.d.rooms.early(a); err == nil && early {
+		fx.after(func() { in.d.handle(func(ctx context.Context) { in.d.rooms.update(ctx, group) }) })
+		return pb.Refusal_LATER, nil
+	}
+	tx.PutSession(device, opened.Record)
+	tx.UseOneTime(opened.UsedOneTime)
+	tx.MarkSeen(device, delivery.ID, now)
+	if err != nil || content.ID != delivery.ID {
+		in.d.log.Warn("a message's content is not valid and is dropped", "peer", device, "err", err)
+		return pb.Refusal_NONE, nil
+	}
+	return pb.Refusal_NONE, in.act(tx, fx, a)
+}
+
+// act does what an opened message says.
+func (in *inbox) act(tx *store.Tx, fx *effects, a arrival) error {
+	d := in.d
+	switch body := a.content.Body.(type) {
+	case wire.Text:
+		return d.keepText(tx, fx, a, string(body))
+	case wire.FileOffer:
+		return d.files.offered(tx, fx, a, body)
+	case wire.FileReceived:
+		return d.files.received(tx, fx, a, body)
+	case wire.SenderKey:
+		return d.rooms.takeSenderKey(tx, fx, a, body)
+	case wire.EpochRequest:
+		return d.rooms.answerEpoch(tx, fx, a, body)
+	case wire.EpochSecret:
+		return d.rooms.takeEpoch(tx, fx, a, body)
+	case wire.GroupCopy:
+		return d.rooms.take(tx, fx, a, body)
+	}
+	return nil
+}

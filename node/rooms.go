@@ -1,0 +1,270 @@
+package node
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tryst-chat/tryst/node/account"
+	"github.com/tryst-chat/tryst/node/group"
+	"github.com/tryst-chat/tryst/node/store"
+	"github.com/tryst-chat/tryst/node/transport"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+)
+
+// rooms are the groups that this device is in. Each has a state (package group),
+// which changes only inside transactions, and a way to its topic.
+type rooms struct {
+	d *device
+
+	mu      sync.RWMutex
+	byID    map[record.GroupID]*room
+	foreign map[record.GroupID]bool // groups that the servers say the account is not in
+}
+
+// maxForeign bounds the groups of others that are remembered, so that a peer who
+// talks of them is not looked into again each time.
+const maxForeign = 1024
+
+// room is one group. Its fields are guarded by rooms.mu.
+type room struct {
+	state    group.State // as the store has it
+	rotation *transport.Rotation
+	entered  chan struct{}         // closed when this device has the epoch's secret
+	since    time.Time             // when it began to wait for it
+	asked    map[peer.ID]time.Time // for the secret
+}
+
+// newRooms loads the groups that the store has.
+func newRooms(d *device) (*rooms, error) {
+	r := &rooms{d: d, byID: make(map[record.GroupID]*room), foreign: make(map[record.GroupID]bool)}
+	err := d.store.View(func(tx *store.Tx) error {
+		for id, raw := range tx.Groups() {
+			state, err := group.Parse(raw, statements(tx, id), d.people.acts)
+			if err != nil {
+				return fmt.Errorf("group %s: %w", id, err)
+			}
+			r.byID[id] = r.newRoom(state)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load groups: %w", err)
+	}
+	return r, nil
+}
+
+func (r *rooms) newRoom(s group.State) *room {
+	at := &room{state: s, entered: make(chan struct{}), since: time.Now(), asked: make(map[peer.ID]time.Time)}
+	if !s.Waiting() {
+		close(at.entered)
+	}
+	return at
+}
+
+// statementName is the name of a value in the store: statements are many, never
+// change, and are read one after the other.
+func statementName(id record.GroupID, seq uint64) string {
+	return "statement/" + string(binary.BigEndian.AppendUint64(id[:], seq))
+}
+
+func statements(tx *store.Tx, id record.GroupID) (all [][]byte) {
+	for {
+		raw, ok := tx.Meta(statementName(id, uint64(len(all))))
+		if !ok {
+			return all
+		}
+		all = append(all, raw)
+	}
+}
+
+// put stores a state, and makes it the one that others see. It is the last thing
+// that a transaction does about a group: when it fails before, nothing has
+// changed.
+func (r *rooms) put(tx *store.Tx, s group.State) error {
+	raw, err := s.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	id := s.ID()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, known := r.byID[id]
+	first := uint64(0)
+	if known {
+		first = at.state.Chain().Len()
+	}
+	for i, statement := range s.Statements() {
+		if seq := uint64(i); seq >= first {
+			tx.PutMeta(statementName(id, seq), statement)
+		}
+	}
+	tx.PutGroup(id, raw)
+	if !known {
+		r.byID[id] = r.newRoom(s)
+		return nil
+	}
+	switch waited, waits := at.state.Waiting(), s.Waiting(); {
+	case waited && !waits:
+		close(at.entered)
+	case !waited && waits:
+		at.entered, at.since = make(chan struct{}), time.Now()
+		clear(at.asked)
+	}
+	at.state = s
+	return nil
+}
+
+// state returns a group's state.
+func (r *rooms) state(id record.GroupID) (group.State, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	at, ok := r.byID[id]
+	if !ok {
+		return group.State{}, false
+	}
+	return at.state, true
+}
+
+// named returns the group of a name.
+func (r *rooms) named(name record.GroupName) (group.State, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, at := range r.byID {
+		if at.state.Name() == name {
+			return at.state, true
+		}
+	}
+	return group.State{}, false
+}
+
+// all returns the states of all groups, by name.
+func (r *rooms) all() []group.State {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	states := make([]group.State, 0, len(r.byID))
+	for _, at := range r.byID {
+		states = append(states, at.state)
+	}
+	slices.SortFunc(states, func(a, b group.State) int {
+		if a.Name() < b.Name() {
+			return -1
+		}
+		return 1
+	})
+	return states
+}
+
+// isMember reports whether a device acts for a member of a group.
+func (r *rooms) isMember(id record.GroupID, device peer.ID) bool {
+	owner, ok := r.d.people.owner(device)
+	if !ok {
+		return false
+	}
+	s, ok := r.state(id)
+	return ok && s.Chain().Member(owner)
+}
+
+// shares reports whether a device acts for a member of any group that this one
+// is in: only such peers see this device's pubsub.
+func (r *rooms) shares(device peer.ID) bool {
+	owner, ok := r.d.people.owner(device)
+	if !ok {
+		return false
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, at := range r.byID {
+		if at.state.Chain().Member(owner) {
+			return true
+		}
+	}
+	return false
+}
+
+// devices returns the devices of all members of a group, this one left out.
+func (r *rooms) devices(s group.State) []group.Member {
+	var all []group.Member
+	for _, a := range s.Chain().Members() {
+		for _, device := range r.d.people.devices([]record.Account{a}) {
+			if device != r.d.self.Device {
+				all = append(all, group.Member{Account: a, Device: device})
+			}
+		}
+	}
+	return all
+}
+
+// connected divides devices into those that this one is connected to and the
+// others.
+func (r *rooms) connected(devices []group.Member) (here, absent []group.Member) {
+	net := r.d.link.host.Libp2p().Network()
+	for _, m := range devices {
+		if net.Connectedness(m.Device) == network.Connected {
+			here = append(here, m)
+		} else {
+			absent = append(absent, m)
+		}
+	}
+	return here, absent
+}
+
+// enterAll enters the topics of all groups whose secret is here.
+func (r *rooms) enterAll() {
+	for _, s := range r.all() {
+		r.enter(s.ID())
+	}
+}
+
+// enter enters the topic of a group's epoch, if its secret is here.
+func (r *rooms) enter(id record.GroupID) {
+	r.mu.Lock()
+	at, ok := r.byID[id]
+	if !ok {
+		r.mu.Unlock()
+		return
+	}
+	if at.rotation == nil {
+		at.rotation = r.d.topics.Rotation(
+			func(p peer.ID) bool { return r.isMember(id, p) },
+			func(ctx context.Context, from peer.ID, data []byte) { r.arrived(from, id, data) },
+		)
+	}
+	rotation := at.rotation
+	topic, ok := at.state.Topic()
+	r.mu.Unlock()
+	if !ok {
+		return
+	}
+	if err := rotation.Enter(topic); err != nil {
+		r.d.log.Error("a group's topic was not entered", "err", err)
+	}
+}
+
+// devicesChanged reacts to a contact's devices: those of a revoked one know the
+// secrets of its groups, so that the remaining members begin new epochs.
+func (r *rooms) devicesChanged(c account.Contact, change account.Change) {
+	if len(change.Revoked) == 0 {
+		return
+	}
+	for _, s := range r.all() {
+		if s.Chain().Member(c.Account) && !s.Waiting() {
+			r.d.handle(func(ctx context.Context) { r.rekeySoon(ctx, s.ID(), s.Epoch()) })
+		}
+	}
+}
+
+// seen asks a member device that has come for the secrets that are missing.
+func (r *rooms) seen(device peer.ID) {
+	for _, s := range r.all() {
+		if s.Waiting() && r.isMember(s.ID(), device) {
+			r.d.handle(func(context.Context) { r.ask(s.ID()) })
+		}
+	}
+}

@@ -1,0 +1,272 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tryst-chat/tryst/node/group"
+	"github.com/tryst-chat/tryst/node/store"
+	"github.com/tryst-chat/tryst/rendezvous/client"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+)
+
+const (
+	// groupTimeout bounds a person's command about a group.
+	groupTimeout = 15 * time.Second
+	// letInPatience is how long join waits for a member to send the secret before
+	// it tells that it waits.
+	letInPatience = 4 * time.Second
+	// appendTries bounds how often a statement is made anew because somebody
+	// else's was first.
+	appendTries = 16
+)
+
+func (r *rooms) self() group.Self {
+	return group.Self{Member: group.Member{Account: r.d.self.Account, Device: r.d.self.Device}, Signer: r.d.key}
+}
+
+func parseGroup(name string) (record.GroupName, error) {
+	n, err := record.ParseGroupName(name)
+	if err != nil {
+		return "", fail(CodeBadName, err, "A group's name starts with a letter and has at most 32 letters, digits, '_' or '-'.", "%q cannot be a group's name.", name)
+	}
+	return n, nil
+}
+
+// create makes an open group.
+func (r *rooms) create(ctx context.Context, name record.GroupName) error {
+	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
+	defer cancel()
+	s, statement, err := group.Create(name, r.self(), time.Now())
+	if err != nil {
+		return err
+	}
+	err = r.d.link.client.AppendGroup(ctx, statement)
+	if errors.Is(err, wire.ErrGroupTaken) {
+		return fail(CodeGroupTaken, err, fmt.Sprintf("Choose another name, or type: join %s", name), "There is a group %s already.", name)
+	}
+	if err != nil {
+		return explain(err, "create the group")
+	}
+	if err := r.d.commit(func(tx *store.Tx, _ *effects) error { return r.put(tx, s) }); err != nil {
+		return explain(err, "write the group down")
+	}
+	r.enter(s.ID())
+	return nil
+}
+
+// join joins an open group. waiting tells that no member device has let this one
+// in yet; it goes on in the background.
+func (r *rooms) join(ctx context.Context, name record.GroupName) (waiting bool, err error) {
+	if _, ok := r.named(name); ok {
+		return false, fail(CodeAlreadyMember, nil, fmt.Sprintf("Type: send_group 1 %s <message>", name), "You are in the group %s already.", name)
+	}
+	bounded, cancel := context.WithTimeout(ctx, groupTimeout)
+	defer cancel()
+	id, err := r.appendJoin(bounded, name)
+	if err != nil {
+		return false, err
+	}
+	if err := r.adopt(bounded, id); err != nil {
+		return false, explain(err, "join the group")
+	}
+	r.mu.RLock()
+	entered := r.byID[id].entered
+	r.mu.RUnlock()
+	patience := time.NewTimer(letInPatience)
+	defer patience.Stop()
+	select {
+	case <-entered:
+		return false, nil
+	case <-patience.C:
+		return true, nil
+	case <-ctx.Done():
+		return true, nil
+	}
+}
+
+// appendJoin appends this account's statement to a group's chain.
+func (r *rooms) appendJoin(ctx context.Context, name record.GroupName) (id record.GroupID, err error) {
+	for range appendTries {
+		found, err := r.d.link.client.GroupByName(ctx, name, 0)
+		if errors.Is(err, wire.ErrNoGroup) {
+			return id, fail(CodeNoGroup, err, "Type list to see the groups there are.", "There is no group %s.", name)
+		}
+		if err != nil {
+			return id, explain(err, "join the group")
+		}
+		r.meetActors(ctx, found.Statements)
+		statement, err := group.Join(found.Statements, r.d.people.acts, r.self(), time.Now())
+		if errors.Is(err, group.ErrMember) { // by another device
+			return found.ID, nil
+		}
+		if err != nil {
+			return id, explain(err, "join the group")
+		}
+		r.mu.Lock()
+		delete(r.foreign, found.ID) // members may talk to this device before adopt has been
+		r.mu.Unlock()
+		switch err := r.d.link.client.AppendGroup(ctx, statement); {
+		case err == nil:
+			return found.ID, nil
+		case errors.Is(err, wire.ErrFull):
+			return id, fail(CodeFull, err, "Create another one, or ask somebody to.", "The group %s is full.", name)
+		case !errors.Is(err, wire.ErrConflict):
+			return id, explain(err, "join the group")
+		}
+	}
+	return id, fail(CodeBusy, wire.ErrConflict, "Try again in a moment.", "Too many people are joining %s at the same time.", name)
+}
+
+// meetActors looks up the accounts that act in statements, as far as they are not
+// known, so that the statements can be verified.
+func (r *rooms) meetActors(ctx context.Context, statements [][]byte) {
+	var lookUps errgroup.Group
+	lookUps.SetLimit(maxLookUps)
+	seen := make(map[record.Account]bool)
+	for _, raw := range statements {
+		s, err := record.ParseStatement(raw)
+		if err != nil || seen[s.Actor] || r.d.people.acts(s.Actor, s.Device) {
+			continue
+		}
+		seen[s.Actor] = true
+		lookUps.Go(func() error {
+			if _, err := r.d.people.refresh(ctx, s.Actor); err != nil {
+				r.d.log.Info("a member was not looked up", "err", err)
+			}
+			return nil
+		})
+	}
+	lookUps.Wait()
+}
+
+// adopt takes up a group that the account is in and this device does not have.
+func (r *rooms) adopt(ctx context.Context, id record.GroupID) error {
+	found, err := r.d.link.client.GroupByID(ctx, id, 0)
+	if err != nil {
+		return err
+	}
+	r.meetActors(ctx, found.Statements)
+	s, err := group.FromChain(found.Statements, r.d.people.acts, r.self().Member)
+	if err != nil {
+		return err
+	}
+	err = r.d.commit(func(tx *store.Tx, _ *effects) error {
+		if _, known := r.state(id); known {
+			return nil
+		}
+		return r.put(tx, s)
+	})
+	if err != nil {
+		return err
+	}
+	r.enter(id)
+	r.meetMembers(ctx, s.Chain().Members())
+	r.ask(id)
+	return nil
+}
+
+// update fetches what a group's chain has grown by.
+func (r *rooms) update(ctx context.Context, id record.GroupID) {
+	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
+	defer cancel()
+	if err := r.fetch(ctx, id); err != nil {
+		r.d.log.Info("a group was not updated", "err", err)
+	}
+}
+
+func (r *rooms) fetch(ctx context.Context, id record.GroupID) error {
+	known, ok := r.state(id)
+	if !ok {
+		err := r.adopt(ctx, id)
+		if errors.Is(err, group.ErrNotMember) || errors.Is(err, wire.ErrNoGroup) {
+			r.disown(id)
+		}
+		return err
+	}
+	found, err := r.d.link.client.GroupByID(ctx, id, known.Chain().Len())
+	if err != nil || len(found.Statements) == 0 {
+		return err
+	}
+	r.meetActors(ctx, found.Statements)
+	return r.extend(ctx, id, found)
+}
+
+// extend commits new statements and does what they call for.
+func (r *rooms) extend(ctx context.Context, id record.GroupID, found client.GroupChain) error {
+	var change group.Change
+	err := r.d.commit(func(tx *store.Tx, fx *effects) error {
+		s, ok := r.state(id)
+		if !ok {
+			return nil
+		}
+		var err error
+		if s, change, err = s.Extend(found.Statements, r.d.people.acts); err != nil {
+			return err
+		}
+		for _, a := range change.Joined {
+			fx.tell(Event{Kind: EventJoined, Group: s.Name(), Account: a})
+		}
+		return r.put(tx, s)
+	})
+	if err != nil {
+		return err
+	}
+	if change.EpochStarted {
+		r.ask(id)
+	}
+	if len(change.Joined) > 0 {
+		r.meetMembers(ctx, change.Joined)
+	}
+	return nil
+}
+
+// meetMembers lets the devices of new members see this device's topics, and
+// connects to those that are online.
+func (r *rooms) meetMembers(ctx context.Context, members []record.Account) {
+	r.d.rewatch()
+	r.d.topics.MembershipChanged(r.d.people.devices(members)...)
+	present, err := r.d.link.client.FindPeers(ctx, members)
+	if err != nil {
+		r.d.log.Info("presence was not fetched", "err", err)
+	}
+	for _, p := range present {
+		r.d.handle(func(ctx context.Context) { r.d.peerUp(ctx, p) })
+	}
+}
+
+// sync compares the groups that this device has with those that the account is
+// in.
+func (r *rooms) sync(ctx context.Context) {
+	listed, err := r.d.link.client.ListGroups(ctx, true)
+	if err != nil {
+		r.d.log.Info("groups were not listed", "err", err)
+		return
+	}
+	for _, g := range listed {
+		if s, ok := r.state(g.ID); !ok || s.Chain().Len() < g.Length {
+			if err := r.fetch(ctx, g.ID); err != nil {
+				r.d.log.Info("a group was not fetched", "err", err)
+			}
+		}
+	}
+}
+
+// disown remembers a group that the account is not in.
+func (r *rooms) disown(id record.GroupID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.foreign) >= maxForeign {
+		clear(r.foreign)
+	}
+	r.foreign[id] = true
+}
+
+// spread is a random part of a time, so that members do not act all at once.
+func spread(most time.Duration) time.Duration { return rand.N(most) }

@@ -1,0 +1,250 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tryst-chat/tryst/node/crypto/seal"
+	"github.com/tryst-chat/tryst/node/group"
+	"github.com/tryst-chat/tryst/node/store"
+	"github.com/tryst-chat/tryst/node/wire"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+)
+
+// conversation is a group's name where an account's may stand too.
+func conversation(name record.GroupName) string { return "#" + string(name) }
+
+// mine returns the group of a name, if this device can talk there.
+func (r *rooms) mine(name record.GroupName) (group.State, error) {
+	s, ok := r.named(name)
+	if !ok {
+		return s, fail(CodeNotMember, nil, fmt.Sprintf("Type: join %s", name), "You are not in a group %s.", name)
+	}
+	if s.Waiting() {
+		return s, fail(CodeNotMember, nil, "Wait until another member is online, and try again.", "No member has let this device into %s yet.", name)
+	}
+	return s, nil
+}
+
+// send sends a text or a manifest to a group: over its topic, and as copies over
+// sessions to member devices that are not there now. keep is called in the
+// transaction.
+func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.MessageID, body wire.Body, keep func(*store.Tx, *effects, group.State) error) error {
+	var out group.Outgoing
+	var groupID record.GroupID
+	var want int
+	err := r.d.commit(func(tx *store.Tx, fx *effects) error {
+		s, err := r.mine(name)
+		if err != nil {
+			return err
+		}
+		groupID = s.ID()
+		content, err := wire.GroupContent{
+			ID: id, SentAt: time.Now(), ChainLength: s.Chain().Len(), ChainHead: s.Chain().Head(), Body: body,
+		}.Marshal()
+		if err != nil {
+			return err
+		}
+		devices := r.devices(s)
+		if s, out, err = s.Send(seal.Pad(content), devices); err != nil {
+			return err
+		}
+		if err := keep(tx, fx, s); err != nil {
+			return err
+		}
+		fx.tell(Event{Kind: EventSending, ID: id.String(), Group: name})
+		here, absent := r.connected(devices)
+		want = len(here)
+		if err := r.handOut(tx, fx, s, devices, out); err != nil {
+			return err
+		}
+		for _, m := range absent {
+			if err := r.d.tellDevice(tx, fx, m.Account, m.Device, wire.GroupCopy(out.Message)); err != nil {
+				return err
+			}
+		}
+		return r.put(tx, s)
+	})
+	if err != nil {
+		return explain(err, "send to the group")
+	}
+	return r.publish(ctx, groupID, name, id, out.Message, want)
+}
+
+// handOut queues this device's sender key for the devices that lack it.
+func (r *rooms) handOut(tx *store.Tx, fx *effects, s group.State, devices []group.Member, out group.Outgoing) error {
+	for _, m := range devices {
+		distribution, lacks := out.SenderKeys[m.Device]
+		if !lacks {
+			continue
+		}
+		key := wire.SenderKey{Group: s.ID(), Epoch: s.Epoch(), Distribution: distribution}
+		if err := r.d.tellDevice(tx, fx, m.Account, m.Device, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *rooms) publish(ctx context.Context, groupID record.GroupID, name record.GroupName, id wire.MessageID, message []byte, want int) error {
+	r.mu.RLock()
+	rotation := r.byID[groupID].rotation
+	r.mu.RUnlock()
+	if err := rotation.Publish(ctx, message, want); err != nil {
+		return fail(CodeInternal, err, "Members who were not online get it all the same; send it again for the others.",
+			"The message did not go out to %s: %v.", name, err)
+	}
+	r.d.emit(Event{Kind: EventSent, ID: id.String(), Group: name})
+	return nil
+}
+
+// sendText sends a text to a group.
+func (r *rooms) sendText(ctx context.Context, name record.GroupName, text string) (wire.MessageID, error) {
+	if err := checkText(text); err != nil {
+		return wire.MessageID{}, err
+	}
+	id, now := wire.NewMessageID(), time.Now()
+	return id, r.send(ctx, name, id, wire.Text(text), func(tx *store.Tx, _ *effects, _ group.State) error {
+		tx.Append(store.Message{
+			ID: id, Conversation: conversation(name), From: r.d.self.Account, Text: text, SentAt: now, ReceivedAt: now,
+		})
+		return nil
+	})
+}
+
+// arrived takes a message from a group's topic.
+func (r *rooms) arrived(from peer.ID, id record.GroupID, message []byte) {
+	owner, ok := r.d.people.owner(from)
+	if !ok {
+		return
+	}
+	err := r.d.commit(func(tx *store.Tx, fx *effects) error {
+		return r.receive(tx, fx, id, group.Member{Account: owner, Device: from}, message)
+	})
+	if err != nil {
+		r.d.log.Error("a group message could not be taken", "err", err)
+	}
+}
+
+// take takes a message that came over a session.
+func (r *rooms) take(tx *store.Tx, fx *effects, a arrival, copied wire.GroupCopy) error {
+	id, ok := copied.Group()
+	if !ok {
+		r.d.log.Warn("a copy of a group message is not valid and is dropped", "peer", a.device)
+		return nil
+	}
+	return r.receive(tx, fx, id, a.member(), copied)
+}
+
+func (a arrival) member() group.Member {
+	return group.Member{Account: a.from.Account, Device: a.device}
+}
+
+// receive opens a group message, or keeps it until it can be opened.
+func (r *rooms) receive(tx *store.Tx, fx *effects, id record.GroupID, from group.Member, message []byte) error {
+	s, ok := r.state(id)
+	if !ok {
+		return nil
+	}
+	s, delivered, effect, err := s.Receive(from, message)
+	if effect.NeedChain {
+		fx.after(func() { r.d.handle(func(ctx context.Context) { r.update(ctx, id) }) })
+	}
+	if effect.NeedSecret {
+		fx.after(func() { r.d.handle(func(context.Context) { r.ask(id) }) })
+	}
+	if err != nil {
+		r.d.log.Warn("a group message is refused", "peer", from.Device, "err", err)
+		return nil
+	}
+	if effect.Duplicate {
+		return nil
+	}
+	if effect.Dropped > 0 {
+		fx.tell(Event{Kind: EventNotice, Group: s.Name(), Text: fmt.Sprintf("%d messages in %s could not be opened and had to be dropped.", effect.Dropped, s.Name())})
+	}
+	return r.keep(tx, fx, s, delivered)
+}
+
+// takeSenderKey takes a member device's sender chain, and what it opens.
+func (r *rooms) takeSenderKey(tx *store.Tx, fx *effects, a arrival, sent wire.SenderKey) error {
+	s, ok := r.state(sent.Group)
+	if !ok {
+		return nil
+	}
+	s, delivered, err := s.AcceptSenderKey(a.member(), sent.Epoch, sent.Distribution)
+	if err != nil {
+		r.d.log.Warn("a sender key is refused", "peer", a.device, "err", err)
+		return nil
+	}
+	return r.keep(tx, fx, s, delivered)
+}
+
+// early reports whether a content is of a group, or of a moment in its life, that
+// this device has still to hear of: then it is refused for now, and comes again.
+func (r *rooms) early(a arrival) (id record.GroupID, early bool) {
+	switch body := a.content.Body.(type) {
+	case wire.SenderKey:
+		return body.Group, r.behind(body.Group, body.Epoch, a.from.Account)
+	case wire.EpochSecret:
+		return body.Group, r.behind(body.Group, body.Epoch, a.from.Account)
+	case wire.GroupCopy:
+		id, ok := body.Group()
+		return id, ok && r.behind(id, 0, a.from.Account)
+	}
+	return id, false
+}
+
+func (r *rooms) behind(id record.GroupID, epoch uint64, from record.Account) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	at, ok := r.byID[id]
+	if !ok {
+		return !r.foreign[id]
+	}
+	return epoch > at.state.Epoch() || !at.state.Chain().Member(from)
+}
+
+// keep stores what has opened together with the state that opened it, and tells.
+func (r *rooms) keep(tx *store.Tx, fx *effects, s group.State, delivered []group.Delivered) error {
+	for _, m := range delivered {
+		content, err := open(m.Content)
+		if err != nil {
+			r.d.log.Warn("a group message's content is not valid and is dropped", "peer", m.From.Device, "err", err)
+			continue
+		}
+		if content.ChainLength > s.Chain().Len() {
+			fx.after(func() { r.d.handle(func(ctx context.Context) { r.update(ctx, s.ID()) }) })
+		}
+		if tx.Seen(m.From.Device, content.ID) {
+			continue
+		}
+		now := time.Now()
+		tx.MarkSeen(m.From.Device, content.ID, now)
+		switch body := content.Body.(type) {
+		case wire.Text:
+			tx.Append(store.Message{
+				ID: content.ID, Conversation: conversation(s.Name()), From: m.From.Account, Text: string(body),
+				SentAt: content.SentAt, ReceivedAt: now,
+			})
+			fx.tell(Event{Kind: EventMessage, ID: content.ID.String(), At: content.SentAt, From: m.From.Account, Group: s.Name(), Text: string(body)})
+		case wire.FileOffer:
+			if err := r.d.files.offeredToGroup(tx, fx, s.Name(), m.From, content, body); err != nil {
+				return err
+			}
+		}
+	}
+	return r.put(tx, s)
+}
+
+func open(padded []byte) (wire.GroupContent, error) {
+	content, err := seal.Unpad(padded)
+	if err != nil {
+		return wire.GroupContent{}, errors.Join(wire.ErrContent, err)
+	}
+	return wire.ParseGroupContent(content)
+}
