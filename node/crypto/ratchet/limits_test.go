@@ -44,6 +44,14 @@ func send(tb testing.TB, s *State, n int) [][]byte {
 	return messages
 }
 
+// lose has s send n messages that nobody will see. s has sent before.
+func lose(s *State, n int) {
+	for range n {
+		s.sending.chain = s.sending.chain.Next()
+	}
+	s.sending.n += uint32(n)
+}
+
 // receive checks that message number n decrypts.
 func receive(tb testing.TB, s *State, messages [][]byte, n int) {
 	tb.Helper()
@@ -79,23 +87,30 @@ func TestSkippedKeysOfOneChain(t *testing.T) {
 	receive(t, bob, messages, over)
 	receive(t, bob, messages, MaxSkippedChain)
 	wantErr(t, "received twice", bob, messages[over], start, ErrDuplicate)
+
+	// Two gaps together count as one.
+	lose(alice, MaxSkippedChain/2)
+	receive(t, bob, send(t, alice, 1), 0)
+	if got := bob.countSkipped(); got != MaxSkippedChain {
+		t.Errorf("after another gap %d keys are kept, want %d", got, MaxSkippedChain)
+	}
 }
 
 func TestSkippedKeysOfAllChains(t *testing.T) {
 	alice, bob := newPair(t)
 	var first [][]byte
-	for turn := range 3 {
-		messages := send(t, alice, MaxSkippedChain+1)
-		if turn == 0 {
-			first = messages
-		}
-		receive(t, bob, messages, MaxSkippedChain)
+	for range 3 {
+		first = append(first, send(t, alice, 1)...)
+		lose(alice, MaxSkippedChain-1)
+		receive(t, bob, send(t, alice, 1), 0)
 		receive(t, alice, send(t, bob, 1), 0)
 	}
 	if got := bob.countSkipped(); got != MaxSkipped {
 		t.Errorf("%d keys are kept, want %d", got, MaxSkipped)
 	}
 	wantErr(t, "oldest chain", bob, first[0], start, ErrDuplicate)
+	receive(t, bob, first[1:], 0)
+	receive(t, bob, first[2:], 0)
 }
 
 func TestSkippedKeysExpire(t *testing.T) {
@@ -117,10 +132,7 @@ func TestSkippedKeysExpire(t *testing.T) {
 func TestForwardJump(t *testing.T) {
 	alice, bob := newPair(t)
 	receive(t, bob, send(t, alice, 1), 0)
-	for range MaxForward {
-		alice.sending.chain = alice.sending.chain.Next()
-		alice.sending.n++
-	}
+	lose(alice, MaxForward)
 	near, far := alice.Clone(), alice.Clone()
 	far.sending.n++ // its key does not matter: the number is refused
 	wantErr(t, "too far", bob, send(t, far, 1)[0], start, ErrTooFar)
@@ -141,10 +153,7 @@ func TestForwardJump(t *testing.T) {
 func TestGoesOnAfterManyLost(t *testing.T) {
 	alice, bob := newPair(t)
 	receive(t, bob, send(t, alice, 1), 0)
-	for range 3 * MaxSkippedChain {
-		alice.sending.chain = alice.sending.chain.Next()
-		alice.sending.n++
-	}
+	lose(alice, 3*MaxSkippedChain)
 	receive(t, alice, send(t, bob, 1), 0)
 	receive(t, bob, send(t, alice, 1), 0)
 	receive(t, alice, send(t, bob, 1), 0)
@@ -232,6 +241,63 @@ func TestMaliciousHeaders(t *testing.T) {
 	}
 }
 
+// A peer that steps twice without having heard from us gets what the
+// specification gives: our half of the first step, which it cannot know, is
+// already part of the second.
+func TestDoubleStep(t *testing.T) {
+	alice, bob := newPair(t)
+	receive(t, bob, send(t, alice, 1), 0)
+	alice.sending, alice.previous = sendingChain{header: alice.nextSendHeader}, alice.sending.n
+	alice.pending = true
+	wantErr(t, "second step", bob, send(t, alice, 1)[0], start, ErrDecrypt)
+}
+
+// A retired chain keeps no chain key, and gets no longer than its peer said.
+func TestRetiredChainIsClosed(t *testing.T) {
+	alice, bob := newPair(t)
+	receive(t, bob, send(t, alice, 1), 0)
+	goesOn := alice.Clone()
+	receive(t, alice, send(t, bob, 1), 0)
+	receive(t, bob, send(t, alice, 1), 0)
+	if len(bob.retired) != 1 || !bob.retired[0].chain.IsZero() {
+		t.Error("the chain key of a retired chain is still there")
+	}
+	wantErr(t, "one more in a retired chain", bob, send(t, goesOn, 1)[0], start, ErrDecrypt)
+}
+
+func TestUnmarshalRefusesImpossibleChains(t *testing.T) {
+	for what, c := range map[string]*receivingChain{
+		"skipped, yet to come": {next: 1, skipped: []skippedKey{{n: 1}}},
+		"twice":                {next: 3, skipped: []skippedKey{{n: 1}, {n: 1}}},
+		"descending":           {next: 3, skipped: []skippedKey{{n: 2}, {n: 1}}},
+		"too many":             manySkipped(MaxSkippedChain + 1),
+	} {
+		b, err := (&State{receiving: c}).MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := UnmarshalState(b); !errors.Is(err, ErrState) {
+			t.Errorf("%s: error %v, want ErrState", what, err)
+		}
+	}
+	b, err := (&State{receiving: manySkipped(MaxSkippedChain)}).MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := UnmarshalState(b); err != nil {
+		t.Errorf("as many as there may be: %v", err)
+	}
+}
+
+// manySkipped is a chain of which n messages are awaited.
+func manySkipped(n int) *receivingChain {
+	c := &receivingChain{next: uint32(n)}
+	for i := range n {
+		c.skipped = append(c.skipped, skippedKey{n: uint32(i)})
+	}
+	return c
+}
+
 // Prepare makes both keys that the next message needs, and stores neither.
 func TestPrepare(t *testing.T) {
 	alice, bob := newPair(t)
@@ -265,10 +331,7 @@ func TestPrepare(t *testing.T) {
 func BenchmarkForwardJump(b *testing.B) {
 	alice, bob := newPair(b)
 	receive(b, bob, send(b, alice, 1), 0)
-	for range MaxForward {
-		alice.sending.chain = alice.sending.chain.Next()
-		alice.sending.n++
-	}
+	lose(alice, MaxForward)
 	m := send(b, alice, 1)
 	for b.Loop() {
 		receive(b, bob.Clone(), m, 0)

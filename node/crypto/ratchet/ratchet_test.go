@@ -188,6 +188,18 @@ func TestInterleavings(t *testing.T) {
 	})
 }
 
+// A message at the end of a chain comes after the next chain has begun, which
+// said how long the last one was.
+func TestLateMessageOfRetiredChain(t *testing.T) {
+	alice, bob := newPair(t)
+	talk(t, alice, bob, "first")
+	late := encrypt(t, alice, "late")
+	talk(t, bob, alice, "turn")
+	talk(t, alice, bob, "new chain")
+	decrypt(t, bob, late, "late")
+	refuse(t, "again", bob, nil, late, start, ratchet.ErrDuplicate)
+}
+
 func TestEveryByteCounts(t *testing.T) {
 	alice, bob := newPair(t)
 	talk(t, alice, bob, "first")

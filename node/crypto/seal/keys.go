@@ -55,13 +55,22 @@ type keys struct {
 // derive expands secret for one sealing. secret must be 32 uniformly random
 // bytes; salt must never repeat for the same secret and role.
 func derive(secret []byte, role Role, salt [SaltSize]byte) (*keys, error) {
-	return firstUsable(func(retry byte) ([]byte, error) {
-		info := make([]byte, 0, len(label)+3+SaltSize)
-		info = append(info, label...)
-		info = append(info, Suite, byte(role), retry)
-		info = append(info, salt[:]...)
-		return hkdf.Expand(sha256.New, secret, string(info), okmSize)
-	})
+	return firstUsable(expander(secret, role, salt))
+}
+
+// expander returns the derivation that firstUsable retries.
+func expander(secret []byte, role Role, salt [SaltSize]byte) func(retry byte) ([]byte, error) {
+	return func(retry byte) ([]byte, error) {
+		return hkdf.Expand(sha256.New, secret, info(role, retry, salt), okmSize)
+	}
+}
+
+// info is what a derivation is for.
+func info(role Role, retry byte, salt [SaltSize]byte) string {
+	b := make([]byte, 0, len(label)+3+SaltSize)
+	b = append(b, label...)
+	b = append(b, Suite, byte(role), retry)
+	return string(append(b, salt[:]...))
 }
 
 // firstUsable returns the keys of the first retry whose DES keys are distinct.

@@ -59,7 +59,20 @@ func TestRetriesUntilDESKeysDiffer(t *testing.T) {
 	}
 }
 
-// Each retry, role, salt and key gives keys that have nothing in common.
+func TestInfo(t *testing.T) {
+	const want = "tryst seal\x01\x02\x03salt salt salt s"
+	if got := info(Header, 3, [SaltSize]byte([]byte("salt salt salt s"))); got != want {
+		t.Errorf("info %q, want %q", got, want)
+	}
+	expand := expander(make([]byte, 32), Header, [SaltSize]byte{})
+	first, errFirst := expand(0)
+	second, errSecond := expand(1)
+	if errFirst != nil || errSecond != nil || len(first) != okmSize || bytes.Equal(first, second) {
+		t.Errorf("a retry gives the same keys, %v, %v", errFirst, errSecond)
+	}
+}
+
+// Each role, salt and key gives keys that have nothing in common.
 func TestDerivationsAreSeparate(t *testing.T) {
 	seen := map[[macKeySize]byte]bool{}
 	for _, secret := range [][]byte{make([]byte, 32), bytes.Repeat([]byte{1}, 32)} {

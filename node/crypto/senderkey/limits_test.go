@@ -1,6 +1,8 @@
 package senderkey
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"math"
@@ -72,6 +74,55 @@ func TestForwardJump(t *testing.T) {
 	far.iteration = math.MaxUint32 - 1
 	wantErr(t, "as far as can be", r, at(t, far, math.MaxUint32-1), ErrTooFar)
 	receive(t, r, at(t, s, MaxForward), MaxForward)
+}
+
+// A sender that signs what does not open costs the receiver nothing.
+func TestSignedGarbage(t *testing.T) {
+	s, r := newPair(t)
+	garbage := append(s.header(3), make([]byte, 300)...)
+	garbage = append(garbage, ed25519.Sign(s.signing, signed(s.bind(nil), garbage))...)
+	before, err := r.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, "garbage", r, garbage, ErrDecrypt)
+	if after, err := r.MarshalBinary(); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the receiver changed on an error, %v", err)
+	}
+	receive(t, r, at(t, s, 3), 3)
+}
+
+func TestParseRefusesImpossibleReceivers(t *testing.T) {
+	for what, r := range map[string]*Receiver{
+		"ends before it begins": {first: 2, next: 1},
+		"skipped, yet to come":  {next: 1, skipped: []skippedKey{{iteration: 1}}},
+		"from before it begins": {first: 2, next: 4, skipped: []skippedKey{{iteration: 1}}},
+		"twice":                 {next: 3, skipped: []skippedKey{{iteration: 1}, {iteration: 1}}},
+		"descending":            {next: 3, skipped: []skippedKey{{iteration: 2}, {iteration: 1}}},
+		"more than may be kept": {next: MaxSkipped + 1, skipped: skippedUpTo(MaxSkipped + 1)},
+	} {
+		b, err := r.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseReceiver(b); !errors.Is(err, ErrState) {
+			t.Errorf("%s: error %v, want ErrState", what, err)
+		}
+	}
+	b, err := (&Receiver{next: MaxSkipped, skipped: skippedUpTo(MaxSkipped)}).MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ParseReceiver(b); err != nil {
+		t.Errorf("as many as may be kept: %v", err)
+	}
+}
+
+func skippedUpTo(n int) (keys []skippedKey) {
+	for i := range n {
+		keys = append(keys, skippedKey{iteration: uint32(i)})
+	}
+	return keys
 }
 
 func TestChainEnds(t *testing.T) {
