@@ -72,7 +72,7 @@ func TestStoreFailure(t *testing.T) {
 func TestBatchAboveTransaction(t *testing.T) {
 	one, all := newBench(t), newBench(t)
 	var entries []directory.Entry
-	for i := range 12 {
+	for i := range 5 {
 		p := directorytest.NewPerson(record.Account(fmt.Sprintf("p%d", i)))
 		key := p.Devices[0]
 		entries = append(entries,
