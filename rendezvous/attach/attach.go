@@ -21,7 +21,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
-	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
 	"golang.org/x/sync/errgroup"
 
@@ -177,12 +176,10 @@ func (a *Attachment) open(ctx context.Context, balancer peer.AddrInfo) (network.
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	h := a.cfg.Host
-	// libp2p remembers failed dials and would wait 5 s and more before the
-	// next; a restarted balancer is wanted back sooner.
-	if sw, ok := h.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
-		sw.Backoff().Clear(balancer.ID)
-	}
 	h.Peerstore().AddAddrs(balancer.ID, balancer.Addrs, peerstore.PermanentAddrTTL)
+	// Besides ruling out circuits a forced dial goes out although one failed a
+	// moment ago; libp2p would otherwise wait for 5 s and more, and a restarted
+	// balancer is wanted back sooner.
 	if err := h.Connect(network.WithForceDirectDial(ctx, "balancer"), balancer); err != nil {
 		return nil, fmt.Errorf("attach: connect: %w", err)
 	}

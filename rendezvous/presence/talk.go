@@ -8,7 +8,6 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
@@ -67,13 +66,10 @@ func (g *Gossip) talk(ctx context.Context, id peer.ID) {
 
 // tell opens a stream, sends everything, then what changes.
 func (g *Gossip) tell(ctx context.Context, id peer.ID) error {
-	// A server that was away a moment ago is back now: libp2p's own memory of
-	// failed dials would make it wait for seconds.
-	if s, ok := g.cfg.Host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
-		s.Backoff().Clear(id)
-	}
 	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
-	s, err := g.cfg.Host.NewStream(dialing, id, wire.Presence)
+	// A forced dial goes out although one failed a moment ago: libp2p would make
+	// a server that is back wait for 5 s and more.
+	s, err := g.cfg.Host.NewStream(network.WithForceDirectDial(dialing, "presence"), id, wire.Presence)
 	cancel()
 	if err != nil {
 		return err
