@@ -20,9 +20,11 @@ var (
 	ErrIdentity = errors.New("session: not the peer's identity")
 	// ErrSuite means that the peer opens no seal suite that this node makes.
 	ErrSuite = errors.New("session: peer does not know seal suite 1")
-	// ErrDuplicate means an envelope that has been opened before. There is
-	// nothing to do but to acknowledge it again.
-	ErrDuplicate = errors.New("session: message opened before")
+	// ErrDuplicate means an envelope whose key has been used before, or was given
+	// up. If the caller knows the message's ID, it has the message and need only
+	// acknowledge it again. If not, another message has used the key (the peer
+	// restored an older copy of its state), and it is as for ErrOpen.
+	ErrDuplicate = errors.New("session: message key used before")
 	// ErrOpen means an envelope that no session opens: it was changed, or one
 	// side has lost its state. The sender is asked to begin a new session.
 	ErrOpen = errors.New("session: message does not open")

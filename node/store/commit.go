@@ -15,10 +15,24 @@ type update struct {
 // View runs f on a snapshot. It returns f's error, or the first failure of a
 // read, and waits for no Update.
 func (s *Store) View(f func(*Tx) error) error {
+	if !s.beginView() {
+		return ErrClosed
+	}
+	defer s.views.Done()
 	txn := s.db.NewTransaction(false)
 	defer txn.Discard()
 	t := &Tx{store: s, txn: txn}
 	return t.end(f(t))
+}
+
+// beginView counts a View, which Close then waits for.
+func (s *Store) beginView() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.views.Add(1)
+	}
+	return !s.closed
 }
 
 // Update runs f and returns once what it wrote is on the disk. If f returns an

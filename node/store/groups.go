@@ -57,7 +57,7 @@ func (t *Tx) Buffered(id record.GroupID) []Buffered {
 	var buffered []Buffered
 	prefix := bufferedKey(id)
 	for _, r := range t.rows(prefix, 0) {
-		buffered = append(buffered, Buffered{Order: binary.BigEndian.Uint64(r.key[len(prefix):]), Message: r.value})
+		buffered = append(buffered, Buffered{Order: t.number(r.key[len(prefix):]), Message: r.value})
 	}
 	return buffered
 }

@@ -50,7 +50,7 @@ func (t *Tx) History(conversation string, n int) []Message {
 		if !ok {
 			return nil
 		}
-		m.Conversation, m.Order = conversation, binary.BigEndian.Uint64(r.key[len(prefix):])
+		m.Conversation, m.Order = conversation, t.number(r.key[len(prefix):])
 		messages = append(messages, m)
 	}
 	slices.Reverse(messages)
@@ -106,7 +106,7 @@ func (t *Tx) PruneSeen(now time.Time) (more bool) {
 	deadline := now.Add(-SeenLifetime).UnixMilli()
 	pruned := 0
 	for _, r := range t.rows([]byte{rowSeen}, 0) {
-		if len(r.value) == 8 && int64(binary.BigEndian.Uint64(r.value)) > deadline {
+		if int64(t.number(r.value)) > deadline {
 			continue
 		}
 		if pruned == maxPrune {

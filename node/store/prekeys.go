@@ -118,6 +118,10 @@ func (t *Tx) UseOneTime(id uint32) {
 func (t *Tx) OneTimeIDs() []uint32 {
 	var ids []uint32
 	for _, r := range t.keys([]byte{rowOneTime}, 0) {
+		if len(r.key) != 1+4 {
+			t.damaged(errLength)
+			return nil
+		}
 		ids = append(ids, binary.BigEndian.Uint32(r.key[1:]))
 	}
 	return ids

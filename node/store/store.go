@@ -26,7 +26,7 @@ var (
 	ErrPassword = errors.New("store: wrong password")
 	// ErrInUse means that another process, or another Store, has it open.
 	ErrInUse = errors.New("store: in use by another process")
-	// ErrClosed is returned by an Update after Close.
+	// ErrClosed is returned by a View or an Update after Close.
 	ErrClosed = errors.New("store: closed")
 	// ErrTooLarge means an Update that writes more than MaxUpdate bytes.
 	ErrTooLarge = errors.New("store: too much for one transaction")
@@ -50,7 +50,10 @@ type Store struct {
 	updates chan update   // to the committer
 	closing chan struct{} // closed by Close
 	done    chan struct{} // closed when the committer has ended
-	stop    sync.Once
+
+	mu     sync.Mutex
+	closed bool           // guarded by mu
+	views  sync.WaitGroup // added to under mu while not closed
 
 	// Each guards itself.
 	devices  parsed[struct{}, Device]
@@ -143,6 +146,7 @@ func start(dir string, lock *os.File, k key.Store) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	reclaim(db)
 	s := &Store{
 		dir:     dir,
 		key:     k,
@@ -154,6 +158,14 @@ func start(dir string, lock *os.File, k key.Store) (*Store, error) {
 	}
 	go s.commitLoop()
 	return s, nil
+}
+
+// reclaim frees what rows above Badger's value threshold (1 MiB; a large group
+// is one) have left behind. Badger does so only when told.
+func reclaim(db *badger.DB) {
+	const worthwhile = 0.5 // of a file is garbage
+	for db.RunValueLogGC(worthwhile) == nil {
+	}
 }
 
 // badgerOptions is one node's small database: every commit is on the disk before
@@ -192,13 +204,19 @@ func (s *Store) ChangePassword(password []byte) error {
 	return nil
 }
 
-// Close ends the updates that have begun and closes the database. Later calls
-// return nil.
-func (s *Store) Close() (err error) {
-	s.stop.Do(func() {
-		close(s.closing)
-		<-s.done
-		err = errors.Join(s.db.Close(), s.lock.Close())
-	})
-	return err
+// Close ends the Views and Updates that have begun and closes the database.
+// Later calls return nil.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+
+	close(s.closing)
+	<-s.done
+	s.views.Wait()
+	return errors.Join(s.db.Close(), s.lock.Close())
 }

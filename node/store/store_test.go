@@ -6,9 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/tryst-chat/tryst/node/key"
+	"github.com/tryst-chat/tryst/node/wire"
+	"github.com/tryst-chat/tryst/rendezvous/record"
 )
 
 var password = []byte("correct horse")
@@ -167,11 +171,137 @@ func files(t *testing.T, dir string) map[string][]byte {
 			return err
 		}
 		content, err := os.ReadFile(path)
-		found[path] = content
+		found[path] = bytes.TrimRight(content, "\x00") // logs are made with room to grow
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return found
+}
+
+func TestKeyFile(t *testing.T) {
+	want := key.NewStore()
+	b, err := wrapKey(want, password, cheap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := unwrapKey(b, password)
+	if err != nil || !got.Equal(want) {
+		t.Fatalf("the store key comes back different: %v", err)
+	}
+	for i := range b {
+		if i >= keyHeaderSize+8 && i%16 != 0 {
+			continue // each costs an Argon2id
+		}
+		flipped := bytes.Clone(b)
+		flipped[i] ^= 1
+		if _, err := unwrapKey(flipped, password); err == nil {
+			t.Errorf("byte %d flipped and it opened", i)
+		}
+	}
+	for n := range len(b) {
+		if _, err := unwrapKey(b[:n], password); !errors.Is(err, errKeyFile) {
+			t.Fatalf("cut to %d bytes: %v", n, err)
+		}
+	}
+	for _, c := range []cost{
+		{memory: 0, passes: 3, lanes: 4},
+		{memory: 1 << 10, passes: 3, lanes: 4},
+		{memory: 1<<32 - 1, passes: 3, lanes: 4},
+		{memory: 64 << 10, passes: 1, lanes: 4},
+		{memory: 64 << 10, passes: 1 << 31, lanes: 4},
+		{memory: 64 << 10, passes: 3, lanes: 0},
+		{memory: 64 << 10, passes: 3, lanes: 255},
+	} {
+		if err := c.check(); !errors.Is(err, errKeyFile) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	if err := defaultCost().check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Close waits for those who read.
+func TestViewAfterClose(t *testing.T) {
+	s, err := create(t.TempDir(), password, cheap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reading, closed := make(chan struct{}), make(chan error, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := s.View(func(tx *Tx) error {
+			close(reading)
+			for s.beginView() { // until Close has begun
+				s.views.Done()
+				runtime.Gosched()
+			}
+			tx.Device()
+			return nil
+		})
+		if err != nil {
+			t.Errorf("a View during Close: %v", err)
+		}
+		if len(closed) != 0 {
+			t.Error("Close did not wait")
+		}
+	})
+	<-reading
+	closed <- s.Close()
+	wg.Wait()
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if err := s.View(func(*Tx) error { return nil }); !errors.Is(err, ErrClosed) {
+		t.Errorf("View after Close: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("Close again: %v", err)
+	}
+}
+
+// Whatever a row holds, reading it gives an error and not a panic.
+func TestDamagedRows(t *testing.T) {
+	s := newStore(t)
+	id := wire.NewMessageID()
+	group := record.GroupID{1}
+	reads := map[string]func(*Tx){
+		"device":      func(tx *Tx) { tx.Device() },
+		"keys":        func(tx *Tx) { tx.Keys() },
+		"signed":      func(tx *Tx) { tx.SignedPrekey(1) },
+		"last resort": func(tx *Tx) { tx.LastResort(1) },
+		"one-time":    func(tx *Tx) { tx.OneTime(1) },
+		"contact":     func(tx *Tx) { tx.Contact("bob7") },
+		"contacts":    func(tx *Tx) { tx.Contacts() },
+		"session":     func(tx *Tx) { tx.Session("d") },
+		"entries":     func(tx *Tx) { tx.Entries("d", 0) },
+		"progress":    func(tx *Tx) { tx.Progress(id) },
+		"load":        func(tx *Tx) { tx.Load("d") },
+		"history":     func(tx *Tx) { tx.History("bob7", 0) },
+		"order":       func(tx *Tx) { tx.nextOrder() },
+		"buffered":    func(tx *Tx) { tx.Buffered(group) },
+		"groups":      func(tx *Tx) { tx.Groups() },
+		"transfers":   func(tx *Tx) { tx.Transfers() },
+		"seen":        func(tx *Tx) { tx.PruneSeen(now) },
+		"ids":         func(tx *Tx) { tx.OneTimeIDs() },
+	}
+	garbage := []byte{0x0a, 0xff, 1, 2, 3}
+	mustUpdate(t, s, func(tx *Tx) {
+		for _, k := range [][]byte{
+			{rowDevice}, {rowKeys}, oneTimeKey(1), contactKey("bob7"), deviceKey(rowSession, "d"),
+			seqKey(rowEntry, "d", 1), messageKey(rowProgress, id, "d"), deviceKey(rowLoad, "d"),
+			append(conversationKey("bob7"), 0, 0, 0, 0, 0, 0, 0, 1), {rowOrder}, messageKey(rowSeen, id, "d"),
+			append(bufferedKey(group), 1), {rowGroup, 1}, {rowTransfer, 1}, {rowOneTime, 1},
+		} {
+			tx.put(k, garbage)
+		}
+	})
+	for name, read := range reads {
+		err := s.Update(func(tx *Tx) error { read(tx); return nil })
+		if !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

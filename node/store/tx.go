@@ -147,14 +147,19 @@ func (t *Tx) nextOrder() uint64 {
 	k := []byte{rowOrder}
 	var last uint64
 	if v, ok := t.get(k); ok {
-		if len(v) != 8 {
-			t.damaged(errLength)
-			return 0
-		}
-		last = binary.BigEndian.Uint64(v)
+		last = t.number(v)
 	}
 	t.put(k, binary.BigEndian.AppendUint64(nil, last+1))
 	return last + 1
+}
+
+// number reads eight bytes, of a value or at the end of a key.
+func (t *Tx) number(b []byte) uint64 {
+	if len(b) != 8 {
+		t.damaged(errLength)
+		return 0
+	}
+	return binary.BigEndian.Uint64(b)
 }
 
 var errLength = errors.New("wrong length")
