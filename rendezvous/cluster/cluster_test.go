@@ -399,6 +399,41 @@ func forgetLog(t testing.TB, s *server) {
 	}
 }
 
+// The log may be dropped up to entries that the state never sees, which a
+// restart must know of.
+func TestSnapshotBehindBarriers(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 1)
+	s := c.servers[0]
+	s.propose(t, directorytest.NewPerson("alice1").SignUp())
+	for range 10 {
+		if err := s.Barrier(within(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := s.Status().LastIndex
+	forgetLog(t, s)
+	if got := s.Directory().AppliedIndex(); got != last {
+		t.Errorf("applied index %d after a snapshot at %d", got, last)
+	}
+	c.halt(s)
+	c.start(s)
+	s.propose(t, directorytest.NewPerson("bob1").SignUp())
+}
+
+func TestWaitAppliedEndsWithContext(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := c.servers[0].WaitApplied(ctx, 1<<62); !errors.Is(err, wire.ErrUnavailable) {
+		t.Errorf("WaitApplied: %v, want ErrUnavailable", err)
+	}
+	if err := c.servers[0].WaitApplied(ctx, 0); err != nil {
+		t.Errorf("WaitApplied for nothing: %v", err)
+	}
+}
+
 // Without a quorum nothing is acknowledged, and the answer says so.
 func TestNoQuorum(t *testing.T) {
 	t.Parallel()

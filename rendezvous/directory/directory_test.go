@@ -282,6 +282,7 @@ func TestPublishKeysRefuses(t *testing.T) {
 	b.refused(wire.ErrFull, "above a full stock", directory.PublishKeys("alice1", id, nil, more...))
 	b.refused(wire.ErrNoAccount, "keys of nobody", directory.TakeKeys("carol1", []peer.ID{id}))
 	b.refused(wire.ErrBadRequest, "keys of no device", directory.TakeKeys("alice1", nil))
+	b.refused(wire.ErrBadRequest, "keys of one device twice", directory.TakeKeys("alice1", []peer.ID{id, id}))
 	b.refused(wire.ErrBadRequest, "keys of too many", directory.TakeKeys("alice1", make([]peer.ID, record.MaxDevices+1)))
 }
 

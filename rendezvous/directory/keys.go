@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"google.golang.org/protobuf/proto"
@@ -111,11 +112,9 @@ func takeKeys(w Writer, c *pb.TakeKeys) ([]byte, []Event, error) {
 	if err != nil {
 		return nil, nil, orElse(err, wire.ErrNoAccount)
 	}
-	devices := make([]peer.ID, len(c.GetDevices()))
-	for i, raw := range c.GetDevices() {
-		if devices[i], err = parseDevice(raw); err != nil {
-			return nil, nil, err
-		}
+	devices, err := parseDevices(c.GetDevices())
+	if err != nil {
+		return nil, nil, err
 	}
 	var (
 		taken  pb.TakenKeys
@@ -139,6 +138,23 @@ func takeKeys(w Writer, c *pb.TakeKeys) ([]byte, []Event, error) {
 	}
 	value, err := marshal(&taken)
 	return value, events, err
+}
+
+// parseDevices reads peer IDs, each of which may stand there once: keys are for
+// one session a device.
+func parseDevices(raw [][]byte) ([]peer.ID, error) {
+	devices := make([]peer.ID, 0, len(raw))
+	for _, r := range raw {
+		device, err := parseDevice(r)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(devices, device) {
+			return nil, fmt.Errorf("%w: a device twice", wire.ErrBadRequest)
+		}
+		devices = append(devices, device)
+	}
+	return devices, nil
 }
 
 // takeDevice takes the oldest one-time prekey. It returns ErrMissing for a
