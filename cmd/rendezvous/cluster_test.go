@@ -1,0 +1,299 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+
+	"github.com/tryst-chat/tryst/balancer"
+	"github.com/tryst-chat/tryst/rendezvous/auth"
+	"github.com/tryst-chat/tryst/rendezvous/client"
+	"github.com/tryst-chat/tryst/rendezvous/provision"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+)
+
+// process is a running server.
+type process struct {
+	*exec.Cmd
+	listening struct {
+		Event, Name, Peer, Metrics string
+		Addresses                  []string
+	}
+	exited chan error
+}
+
+func start(t *testing.T, dir string) *process {
+	t.Helper()
+	p := &process{Cmd: command(context.Background(), "run", "--dir", dir), exited: make(chan error, 1)}
+	out, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if testing.Verbose() {
+		p.Stderr = os.Stderr
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() {
+		p.Process.Kill()
+		t.Fatalf("%s said nothing: %v", dir, p.Wait())
+	}
+	if err := json.Unmarshal(lines.Bytes(), &p.listening); err != nil || p.listening.Event != "listening" {
+		t.Errorf("%s said %s: %v", dir, lines.Bytes(), err)
+	}
+	go func() {
+		for lines.Scan() {
+			t.Errorf("a second line: %s", lines.Bytes())
+		}
+		p.exited <- p.Wait()
+	}()
+	t.Cleanup(func() {
+		p.Process.Signal(syscall.SIGCONT)
+		p.Process.Kill()
+	})
+	return p
+}
+
+func (p *process) end(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-p.exited:
+		return err
+	case <-time.After(testTimeout):
+		t.Fatalf("%s does not end", p.listening.Name)
+		return nil
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", l.Addr().(*net.TCPAddr).Port)
+}
+
+// await polls until something holds.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for end := time.Now().Add(testTimeout); !holds(); <-ticker.C {
+		if time.Now().After(end) {
+			t.Fatalf("there never were %s", what)
+		}
+	}
+}
+
+type key ed25519.PrivateKey
+
+func (k key) Sign(message []byte) []byte { return ed25519.Sign(ed25519.PrivateKey(k), message) }
+
+func newKey(t *testing.T) key {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key(private)
+}
+
+func newHost(t *testing.T, k key) host.Host {
+	t.Helper()
+	private, err := crypto.UnmarshalEd25519PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := libp2p.New(libp2p.Identity(private), libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.DisableMetrics(), libp2p.NoListenAddrs, libp2p.EnableRelay())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+// cluster is three server processes behind a balancer, from what init made.
+type cluster struct {
+	dir       string
+	servers   map[string]*process
+	balancers []peer.AddrInfo
+	key       ed25519.PublicKey
+}
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	c := &cluster{dir: filepath.Join(t.TempDir(), "tryst"), servers: make(map[string]*process)}
+	args := []string{"init", "--cluster", c.dir, "--balancer", "b1=" + freePort(t)}
+	names := []string{"s1", "s2", "s3"}
+	for _, name := range names {
+		args = append(args, "--server", name+"="+freePort(t))
+	}
+	if _, errs, status := say(t, args...); status != 0 {
+		t.Fatal(errs)
+	}
+	cfg, err := balancer.LoadDir(filepath.Join(c.dir, "b1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := balancer.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	background(t, b.Run)
+	s, err := provision.LoadServer(filepath.Join(c.dir, "s1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.balancers, c.key = s.Balancers, s.ClusterKey
+	for _, name := range names {
+		c.servers[name] = start(t, filepath.Join(c.dir, name))
+	}
+	return c
+}
+
+func background(t *testing.T, f func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// member is a person's device that has signed up.
+type member struct {
+	*client.Client
+	key     key
+	id      peer.ID
+	account record.Account
+}
+
+func (c *cluster) member(t *testing.T, ctx context.Context, name string) *member {
+	t.Helper()
+	m := &member{key: newKey(t)}
+	h := newHost(t, m.key)
+	m.id = h.ID()
+	var err error
+	if m.Client, err = client.New(client.Config{Host: h, Balancers: c.balancers, ClusterKey: c.key}); err != nil {
+		t.Fatal(err)
+	}
+	background(t, m.Run)
+	identity := newKey(t)
+	public := ed25519.PrivateKey(identity).Public().(ed25519.PublicKey)
+	m.account, err = m.SignUp(ctx, name, "1", []byte("password"), func(account record.Account, _ auth.ExportKey) (client.Enrolment, error) {
+		first := record.NewDeviceLog(account, public).Next(record.AddDevice, m.id, "", time.Now())
+		return client.Enrolment{Vault: []byte("sealed"), Identity: public, Device: first.Sign(identity)}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// linked waits for a link and returns the server's name.
+func (m *member) linked(t *testing.T) string {
+	t.Helper()
+	after := time.After(testTimeout)
+	for {
+		select {
+		case notice := <-m.Notices():
+			if linked, ok := notice.(client.Linked); ok {
+				return linked.Server
+			}
+		case <-after:
+			t.Fatal("not linked")
+		}
+	}
+}
+
+// Servers are killed and frozen under a node that goes on asking, behind the
+// balancer. No request fails; who is told to leave leaves with exit status 0.
+func TestServersDie(t *testing.T) {
+	c := newCluster(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*testTimeout)
+	defer cancel()
+	m := c.member(t, ctx, "alice")
+	m.Attend(true)
+	at := m.linked(t)
+
+	var asked atomic.Int64
+	failed := make(chan error, 1)
+	asking, enough := context.WithCancel(ctx)
+	go func() {
+		for n := asked.Add(1); asking.Err() == nil; n = asked.Add(1) {
+			s := record.Chain{}.Next(record.CreateGroup, m.account, m.id, time.Now())
+			s.Group, s.Name, s.Commitment = record.NewGroupID(), record.GroupName(fmt.Sprintf("g%d", n)), record.Hash{1}
+			if err := m.AppendGroup(ctx, s.Sign(m.key)); err != nil {
+				failed <- fmt.Errorf("request %d: %w", n, err)
+				return
+			}
+		}
+		failed <- nil
+	}()
+
+	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGTERM} {
+		lost := c.servers[at]
+		began, before := time.Now(), asked.Load()
+		if err := lost.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		next := m.linked(t)
+		if next == at {
+			t.Errorf("%v: linked to the same server", signal)
+		}
+		t.Logf("%v: linked elsewhere after %s", signal, time.Since(began))
+		await(t, "requests elsewhere", func() bool { return asked.Load() >= before+5 || len(failed) > 0 })
+		t.Logf("%v: asking again after %s", signal, time.Since(began))
+		switch signal {
+		case syscall.SIGKILL:
+			lost.end(t)
+			c.servers[at] = start(t, filepath.Join(c.dir, at))
+		case syscall.SIGSTOP:
+			if err := lost.Process.Signal(syscall.SIGCONT); err != nil {
+				t.Fatal(err)
+			}
+		case syscall.SIGTERM:
+			if err := lost.end(t); err != nil {
+				t.Errorf("%v: %v", signal, err)
+			}
+		}
+		at = next
+	}
+	enough()
+	if err := <-failed; err != nil {
+		t.Error(err)
+	}
+	if out, errs, status := say(t, "status", "--metrics", c.servers[at].listening.Metrics); status != 0 || out != "ok\n" {
+		t.Errorf("status: %d, %s%s", status, out, errs)
+	}
+	groups, err := m.ListGroups(ctx, true)
+	if want := int(asked.Load()) - 1; err != nil || len(groups) != want {
+		t.Errorf("%d groups of %d, %v", len(groups), want, err)
+	}
+}
