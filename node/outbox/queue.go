@@ -44,7 +44,7 @@ func TooOld(entries []Entry, now time.Time) []Entry {
 // Summary is where a message as a whole has got to.
 type Summary struct {
 	State  State
-	Reason Reason // if it expired: of one of its entries
+	Reason Reason // if it expired; of several, the last in the list of reasons
 }
 
 // Settled tells whether nothing more will happen to the message.
@@ -67,7 +67,7 @@ func Summarise(entries []Status) Summary {
 		case Delivered:
 			delivered = true
 		case Expired:
-			reason = e.Reason
+			reason = max(reason, e.Reason) // whatever the order of entries
 		default:
 			waiting = true
 		}

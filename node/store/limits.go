@@ -7,11 +7,15 @@ const (
 	// (9.6 MiB), which the two limits below stay within. Its pages are not resident
 	// before they are written.
 	memTableSize = 64 << 20
-	// MaxUpdate bounds the keys and values that one Update writes: 32 messages of
-	// the longest text with all that belongs to them, and room.
+	// MaxUpdate bounds what one Update writes, in bytes of keys and values and
+	// rowOverhead each: 32 messages of the longest text with all that belongs to
+	// them, and room.
 	MaxUpdate = 4 << 20
+	// rowOverhead stands for what Badger keeps of each row, whose number it limits
+	// too: one for every 96 bytes of its largest transaction.
+	rowOverhead = 100
 	// maxBatchBytes is when a transaction takes in no further Update. With one
-	// MaxUpdate on top, and what Badger adds to each row, it is below Badger's limit.
+	// MaxUpdate on top it is below Badger's limits.
 	maxBatchBytes = 1 << 20
 	// maxBatch bounds the Updates that share a transaction, so that the first does
 	// not wait for long: closures take microseconds, a sync about a millisecond.
@@ -27,9 +31,9 @@ const (
 	// SeenLifetime is how long the ID of a message is remembered: longer than the
 	// 30 days that a mailbox or an outbox keeps the message.
 	SeenLifetime = 35 * 24 * time.Hour
-	// maxPrune bounds the rows that one transaction deletes (each less than 100
-	// bytes), so that it stays far below MaxUpdate.
-	maxPrune = 10_000
+	// maxPrune bounds the rows that one transaction forgets (with the overhead less
+	// than 200 bytes each), so that it stays far below MaxUpdate.
+	maxPrune = 4_000
 	// MaxBuffered is how many undelivered messages are kept for a group, of up to
 	// 64 KiB; then the oldest are dropped.
 	MaxBuffered = 1000

@@ -155,7 +155,7 @@ func TestOutbox(t *testing.T) {
 			devices = append(devices, peer.ID(fmt.Sprintf("%d-%s", runs, name)))
 		}
 		m := outboxModel{settled: make(map[wire.MessageID]bool)}
-		for range rapid.IntRange(1, 6).Draw(t, "updates") {
+		for range rapid.IntRange(1, 4).Draw(t, "updates") {
 			steps := make([]step, rapid.IntRange(1, 10).Draw(t, "steps"))
 			for i := range steps {
 				steps[i] = drawStep(t, devices)

@@ -194,7 +194,11 @@ func badgerOptions(dir string, k key.Store) badger.Options {
 // to open the store at once; whoever has copied the folder before can still open
 // the copy with it.
 func (s *Store) ChangePassword(password []byte) error {
-	wrapped, err := wrapKey(s.key, password, defaultCost())
+	return s.changePassword(password, defaultCost())
+}
+
+func (s *Store) changePassword(password []byte, c cost) error {
+	wrapped, err := wrapKey(s.key, password, c)
 	if err == nil {
 		err = writeFile(s.dir, keyFile, wrapped)
 	}

@@ -57,7 +57,7 @@ func TestReopen(t *testing.T) {
 	if _, err := Open(dir, password); !errors.Is(err, ErrNoStore) {
 		t.Fatalf("Open without a store: %v", err)
 	}
-	s, err := Create(dir, password)
+	s, err := create(dir, password, cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func files(t *testing.T, dir string) map[string][]byte {
 			return err
 		}
 		content, err := os.ReadFile(path)
-		found[path] = bytes.TrimRight(content, "\x00") // logs are made with room to grow
+		found[path] = content
 		return err
 	})
 	if err != nil {
@@ -191,7 +191,7 @@ func TestKeyFile(t *testing.T) {
 		t.Fatalf("the store key comes back different: %v", err)
 	}
 	for i := range b {
-		if i >= keyHeaderSize+8 && i%16 != 0 {
+		if i >= keyHeaderSize-saltSize && i%12 != 0 {
 			continue // each costs an Argon2id
 		}
 		flipped := bytes.Clone(b)

@@ -23,7 +23,7 @@ type Tx struct {
 	txn      *badger.Txn
 	writable bool
 	err      error
-	bytes    int               // written, keys included
+	bytes    int               // written, as MaxUpdate counts them
 	pending  map[string][]byte // rows written, which reads see; nil: deleted
 	order    []string          // keys of pending, sorted
 }
@@ -83,11 +83,11 @@ func (t *Tx) write(k, v []byte) {
 	case !t.writable:
 		t.err = ErrReadOnly
 		return
-	case t.bytes+len(k)+len(v) > MaxUpdate:
+	case t.bytes+rowOverhead+len(k)+len(v) > MaxUpdate:
 		t.err = ErrTooLarge
 		return
 	}
-	t.bytes += len(k) + len(v)
+	t.bytes += rowOverhead + len(k) + len(v)
 	if i, known := slices.BinarySearch(t.order, string(k)); !known {
 		t.order = slices.Insert(t.order, i, string(k))
 	}
