@@ -132,11 +132,11 @@ func noticeFromWire(n *pb.Notice) (Notice, error) {
 		account, err := record.ParseAccount(kind.AccountChanged)
 		return AccountChanged{Account: account}, err
 	case *pb.Notice_GroupChanged:
-		changed := GroupChanged{Length: kind.GroupChanged.GetLength()}
-		if copy(changed.Group[:], kind.GroupChanged.GetId()) != len(changed.Group) {
+		id := kind.GroupChanged.GetId()
+		if len(id) != len(record.GroupID{}) {
 			return nil, fmt.Errorf("%w: a group's ID", ErrForged)
 		}
-		return changed, nil
+		return GroupChanged{Group: record.GroupID(id), Length: kind.GroupChanged.GetLength()}, nil
 	case *pb.Notice_KeysLow:
 		return KeysLow{}, nil
 	default:

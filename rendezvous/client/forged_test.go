@@ -19,7 +19,7 @@ func TestServerForges(t *testing.T) {
 	c := st.client()
 	ctx := t.Context()
 	identity, device, other := newKey(t), newKey(t), newKey(t)
-	id, otherID := newHost(t, device).ID(), newHost(t, other).ID()
+	id, otherID := device.id(t), other.id(t)
 	now := time.Now()
 	entry := record.NewDeviceLog("alice1", identity.public()).Next(record.AddDevice, id, "", now).Sign(identity)
 	bundle := record.Bundle{Account: "alice1", Device: id, At: now}.Sign(device)
@@ -75,6 +75,7 @@ func TestServerForges(t *testing.T) {
 		"a chain too long":          {group, chain(&pb.GroupChain{Id: sixteen, Name: "chess", Length: 1 << 40})},
 		"a chain without its pages": {group, chain(&pb.GroupChain{Id: sixteen, Name: "chess", Length: 5})},
 		"a chain from elsewhere":    {group, chain(&pb.GroupChain{Id: sixteen, Name: "chess", From: 3, Length: 3})},
+		"an ID too long":            {group, chain(&pb.GroupChain{Id: make([]byte, 17), Name: "chess"})},
 		"no ID":                     {group, chain(&pb.GroupChain{Name: "chess"})},
 		"no KE2":                    {login, &pb.Response{}},
 		"an empty KE2":              {login, &pb.Response{Kind: &pb.Response_Login{Login: &pb.Login{Ke2: make([]byte, auth.KE2Size)}}}},
@@ -116,6 +117,8 @@ func TestFindPeersInParts(t *testing.T) {
 }
 
 func FuzzNotice(f *testing.F) {
+	f.Add("alice1", []byte(nil), make([]byte, 16), uint8(2))
+	f.Add("alice1", []byte(nil), make([]byte, 17), uint8(2))
 	f.Fuzz(func(t *testing.T, account string, envelope, id []byte, kind uint8) {
 		n := &pb.Notice{}
 		switch kind % 4 {
@@ -135,7 +138,7 @@ func FuzzNotice(f *testing.F) {
 
 func FuzzAssignment(f *testing.F) {
 	cluster, server := newKey(f), newKey(f)
-	id := newHost(f, server).ID()
+	id := server.id(f)
 	now := time.Now()
 	certificate := record.Certificate{Server: id, Name: "s1", From: now.Add(-time.Hour), Until: now.Add(time.Hour)}.Sign(cluster)
 	f.Add(certificate, []byte{4, 127, 0, 0, 1, 6, 1, 2}, uint32(600))

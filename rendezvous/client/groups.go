@@ -112,21 +112,20 @@ func (c *Client) chainPage(ctx context.Context, req *pb.GetGroup) (GroupChain, e
 	}
 	g := resp.GetGroup()
 	chain := GroupChain{From: g.GetFrom(), Statements: g.GetStatements(), Length: g.GetLength()}
-	if chain.Name, err = record.ParseGroupName(g.GetName()); err != nil || len(g.GetId()) != len(chain.ID) ||
+	if chain.Name, err = record.ParseGroupName(g.GetName()); err != nil || len(g.GetId()) != len(record.GroupID{}) ||
 		chain.From != req.GetFrom() || chain.Length > record.MaxChain {
 		return GroupChain{}, fmt.Errorf("%w: a group's chain", ErrForged)
 	}
-	copy(chain.ID[:], g.GetId())
+	chain.ID = record.GroupID(g.GetId())
 	return chain, nil
 }
 
 func summaryFromWire(g *pb.GroupSummary) (GroupSummary, error) {
-	s := GroupSummary{Members: int(g.GetMembers()), Mine: g.GetMine(), Length: g.GetLength()}
 	name, err := record.ParseGroupName(g.GetName())
-	if err != nil || len(g.GetId()) != len(s.ID) {
+	if err != nil || len(g.GetId()) != len(record.GroupID{}) {
 		return GroupSummary{}, fmt.Errorf("%w: a group's summary", ErrForged)
 	}
-	s.Name = name
-	copy(s.ID[:], g.GetId())
-	return s, nil
+	return GroupSummary{
+		ID: record.GroupID(g.GetId()), Name: name, Members: int(g.GetMembers()), Mine: g.GetMine(), Length: g.GetLength(),
+	}, nil
 }

@@ -38,13 +38,27 @@ func newKey(t testing.TB) key {
 func (k key) Sign(message []byte) []byte { return ed25519.Sign(ed25519.PrivateKey(k), message) }
 func (k key) public() ed25519.PublicKey  { return ed25519.PrivateKey(k).Public().(ed25519.PublicKey) }
 
-func newHost(t testing.TB, k key) host.Host {
+func (k key) private(t testing.TB) crypto.PrivKey {
 	t.Helper()
 	private, err := crypto.UnmarshalEd25519PrivateKey(k)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := libp2p.New(libp2p.Identity(private), libp2p.Transport(tcp.NewTCPTransport), libp2p.DisableMetrics(),
+	return private
+}
+
+func (k key) id(t testing.TB) peer.ID {
+	t.Helper()
+	id, err := peer.IDFromPrivateKey(k.private(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func newHost(t testing.TB, k key) host.Host {
+	t.Helper()
+	h, err := libp2p.New(libp2p.Identity(k.private(t)), libp2p.Transport(tcp.NewTCPTransport), libp2p.DisableMetrics(),
 		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
 	if err != nil {
 		t.Fatal(err)

@@ -59,6 +59,7 @@ func (c *Client) keepLink(ctx context.Context) error {
 	onLoss := c.failOnLoss()
 	c.host.Network().Notify(onLoss)
 	defer c.host.Network().StopNotify(onLoss)
+	defer c.release()
 
 	var next *link
 	for wait := retryLeast; ctx.Err() == nil; {
@@ -81,6 +82,9 @@ func (c *Client) keepLink(ctx context.Context) error {
 			c.unlink(l.cause)
 		}
 		c.leave(l)
+		if next == nil && !pause(ctx, jitter(retryLeast)) {
+			break
+		}
 	}
 	c.unlink(ctx.Err())
 	return nil
@@ -119,6 +123,13 @@ func (c *Client) leave(l *link) {
 	l.fail(context.Canceled) // whoever still asks here asks the next one
 	c.host.ConnManager().Unprotect(l.server, protectTag)
 	c.host.Network().ClosePeer(l.server)
+}
+
+// release lets the host's connection manager have the balancers again.
+func (c *Client) release() {
+	for _, balancer := range c.balancers {
+		c.host.ConnManager().Unprotect(balancer.ID, protectTag)
+	}
 }
 
 // stay holds a link until it dies, and then returns nil, or until a renewed

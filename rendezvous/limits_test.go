@@ -1,0 +1,110 @@
+package rendezvous
+
+import (
+	"crypto/rand"
+	"testing"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+)
+
+// herd is many at once; libp2p's own limits let 192 of 600 through.
+const herd = 2_000
+
+func randomPeer(t *testing.T) peer.ID {
+	t.Helper()
+	_, public, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := peer.IDFromPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func newLimits(t *testing.T, balancers ...peer.AddrInfo) network.ResourceManager {
+	t.Helper()
+	m, err := newResourceManager(balancers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// admit opens connections from one address, each of another peer, and returns
+// how many were let in.
+func admit(t *testing.T, m network.ResourceManager, from ma.Multiaddr, peers int) int {
+	t.Helper()
+	admitted := 0
+	for range peers {
+		conn, err := m.OpenConnection(network.DirInbound, true, from)
+		if err != nil {
+			continue
+		}
+		if err := conn.SetPeer(randomPeer(t)); err == nil {
+			admitted++
+		}
+	}
+	return admitted
+}
+
+func TestHerdBehindABalancer(t *testing.T) {
+	at := ma.StringCast("/ip4/192.0.2.9/tcp/4100")
+	balancer := peer.AddrInfo{ID: randomPeer(t), Addrs: []ma.Multiaddr{at}}
+	if n := admit(t, newLimits(t, balancer), at, herd); n != herd {
+		t.Errorf("%d of %d were let in", n, herd)
+	}
+	// By a name nobody can tell which address it will be.
+	named := peer.AddrInfo{ID: randomPeer(t), Addrs: []ma.Multiaddr{ma.StringCast("/dns4/tryst.example/tcp/4100")}}
+	if n := admit(t, newLimits(t, named), at, herd); n != herd {
+		t.Errorf("%d of %d were let in behind a name", n, herd)
+	}
+}
+
+func TestOneAddressCannotTakeAll(t *testing.T) {
+	from := ma.StringCast("/ip4/198.51.100.7/tcp/4100")
+	n := admit(t, newLimits(t), from, 2*connBurstPerSubnet)
+	if n < connBurstPerSubnet || n > connBurstPerSubnet+connRatePerSubnet {
+		t.Errorf("%d were let in, %d may come at once", n, connBurstPerSubnet)
+	}
+}
+
+// What one peer can open: a balancer a circuit for each client, a node its
+// share.
+func TestStreamsOfOnePeer(t *testing.T) {
+	balancer := peer.AddrInfo{ID: randomPeer(t)}
+	m := newLimits(t, balancer)
+	for _, c := range []struct {
+		who  peer.ID
+		id   protocol.ID
+		most int
+	}{
+		{balancer.ID, "/libp2p/circuit/relay/0.2.0/stop", herd},
+		{randomPeer(t), wire.Rendezvous, requestsPerPeer},
+		{randomPeer(t), wire.Beat, beatsPerPeer},
+	} {
+		opened := 0
+		for range herd {
+			s, err := m.OpenStream(c.who, network.DirInbound)
+			if err != nil {
+				break
+			}
+			if err := s.SetProtocol(c.id); err != nil {
+				s.Done()
+				break
+			}
+			opened++
+		}
+		if opened != c.most {
+			t.Errorf("%s: %d streams, want %d", c.id, opened, c.most)
+		}
+	}
+}
