@@ -140,7 +140,7 @@ func (h *Host) open(ctx context.Context, to peer.ID) (*Link, error) {
 	h.mu.Lock()
 	hello := h.hello
 	h.mu.Unlock()
-	l := &Link{stream: s, window: make(chan struct{}, Window), done: make(chan struct{})}
+	l := newLink(s)
 	frames := rwire.NewReader(s, wire.MaxFrame)
 	if err := rwire.WriteFrame(s, hello().toWire()); err != nil {
 		_ = s.Reset()
@@ -154,13 +154,18 @@ func (h *Host) open(ctx context.Context, to peer.ID) (*Link, error) {
 		_ = s.Reset()
 		return nil, ErrClosed
 	}
-	l.patience = time.AfterFunc(wire.DeliverTimeout, func() { l.close(ErrSilent) })
-	l.patience.Stop()
 	go func() {
 		defer h.running.Done()
 		l.close(l.readReceipts(frames))
 	}()
 	return l, nil
+}
+
+func newLink(s network.Stream) *Link {
+	l := &Link{stream: s, window: make(chan struct{}, Window), done: make(chan struct{})}
+	l.patience = time.AfterFunc(wire.DeliverTimeout, func() { l.close(ErrSilent) })
+	l.patience.Stop() // until something waits for a receipt
+	return l
 }
 
 // Hello returns how the other side introduced itself.

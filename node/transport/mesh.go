@@ -95,13 +95,20 @@ func (m *meshes) UndeliverableMessage(msg *pubsub.Message) {
 	m.log.Warn("this node is too slow for its topics; a message is lost", "from", msg.GetFrom())
 }
 
+// RejectMessage hears of every message that is refused. All but one reason are the
+// sender's fault; that one is a third full queue.
+func (m *meshes) RejectMessage(msg *pubsub.Message, reason string) {
+	if reason == pubsub.RejectValidationQueueFull || reason == pubsub.RejectValidationThrottled {
+		m.log.Warn("this node is too slow for its topics; a message is lost", "from", msg.GetFrom())
+	}
+}
+
 // The rest of the raw tracer has nothing to say about meshes.
 
 func (m *meshes) OnNewOutboundStream(peer.ID, protocol.ID)             {}
 func (m *meshes) Join(string)                                          {}
 func (m *meshes) ValidateMessage(*pubsub.Message)                      {}
 func (m *meshes) DeliverMessage(*pubsub.Message)                       {}
-func (m *meshes) RejectMessage(*pubsub.Message, string)                {}
 func (m *meshes) DuplicateMessage(*pubsub.Message)                     {}
 func (m *meshes) ThrottlePeer(peer.ID)                                 {}
 func (m *meshes) RecvRPC(*pubsub.RPC)                                  {}

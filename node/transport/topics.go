@@ -108,7 +108,7 @@ func (t *Topics) options() []pubsub.Option {
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictSign),
 		pubsub.WithMaxMessageSize(maxTopicMessage),
 		pubsub.WithPeerOutboundQueueSize(topicQueue),
-		pubsub.WithValidateQueueSize(topicQueue),
+		pubsub.WithValidateQueueSize(validateQueue),
 		pubsub.WithRawTracer(t.meshes),
 		// pubsub warns of each stranger that the gate keeps out.
 		pubsub.WithLogger(slog.New(slog.DiscardHandler)),

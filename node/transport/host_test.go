@@ -1,0 +1,138 @@
+package transport
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"testing"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/record"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/tryst-chat/tryst/node/wire"
+)
+
+func TestConfigIsChecked(t *testing.T) {
+	_, key, _ := ed25519.GenerateKey(nil)
+	for _, cfg := range []Config{{}, {Key: key[:31]}, {Key: key, ListenPort: -1}, {Key: key, ListenPort: 65536}} {
+		if _, err := New(cfg); err == nil {
+			t.Errorf("made a host of port %d and a key of %d bytes", cfg.ListenPort, len(cfg.Key))
+		}
+	}
+}
+
+func TestHostIsTheDeviceKey(t *testing.T) {
+	h := newHost(t)
+	signed, err := h.SignedRecord()
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelope, rec, err := record.ConsumeEnvelope(signed, peer.PeerRecordEnvelopeDomain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rec.(*peer.PeerRecord)
+	if !envelope.PublicKey.Equals(h.key.GetPublic()) || r.PeerID != h.ID() || len(r.Addrs) != 2 {
+		t.Errorf("record of %s with %v", r.PeerID, r.Addrs)
+	}
+	if h.key.Type() != crypto.Ed25519 {
+		t.Error("not an Ed25519 key")
+	}
+	again, err := h.SignedRecord()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rec, err = record.ConsumeEnvelope(again, peer.PeerRecordEnvelopeDomain)
+	if err != nil || rec.(*peer.PeerRecord).Seq <= r.Seq {
+		t.Errorf("the second record is not newer: %v", err)
+	}
+}
+
+func TestReachTakesTCPAndTellsWho(t *testing.T) {
+	a, b := newHost(t), newHost(t)
+	if err := a.Reach(within(t), peer.AddrInfo{ID: b.ID()}); !errors.Is(err, ErrNoAddress) {
+		t.Errorf("without an address: %v", err)
+	}
+	reach(t, a, b)
+	if ev := await(t, "a event", a.Peers()); ev != (PeerEvent{b.ID(), true}) {
+		t.Errorf("event %v", ev)
+	}
+	for _, c := range a.host.Network().ConnsToPeer(b.ID()) {
+		if _, err := c.RemoteMultiaddr().ValueForProtocol(multiaddr.P_TCP); err != nil {
+			t.Errorf("connected over %s", c.RemoteMultiaddr())
+		}
+	}
+	if p := a.Path(b.ID()); p != PathLocal {
+		t.Errorf("path %q", p)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if ev := await(t, "an event", a.Peers()); ev != (PeerEvent{b.ID(), false}) {
+		t.Errorf("event %v", ev)
+	}
+	if p := a.Path(b.ID()); p != PathNone {
+		t.Errorf("path %q", p)
+	}
+}
+
+func TestReachAtANewAddressAfterFailures(t *testing.T) {
+	a, b := newHost(t), newHost(t)
+	dead := peer.AddrInfo{ID: b.ID(), Addrs: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/1")}}
+	for range 3 {
+		if err := a.Reach(within(t), dead); err == nil {
+			t.Fatal("reached nobody")
+		}
+	}
+	reach(t, a, b)
+}
+
+func TestPeersKeepsTheNewestStateForASlowReader(t *testing.T) {
+	present := make(map[peer.ID]bool)
+	arrive := event.EvtPeerIdentificationCompleted{Peer: "p", Protocols: []protocol.ID{wire.Message}}
+	leave := event.EvtPeerConnectednessChanged{Peer: "p", Connectedness: network.NotConnected}
+	server := event.EvtPeerIdentificationCompleted{Peer: "server", Protocols: []protocol.ID{"/other/1"}}
+	for _, step := range []struct {
+		event   any
+		changed bool
+	}{{leave, false}, {server, false}, {arrive, true}, {arrive, false}, {leave, true}, {leave, false}, {arrive, true}} {
+		if _, changed := note(present, step.event); changed != step.changed {
+			t.Errorf("%T: changed %t", step.event, changed)
+		}
+	}
+	if !present["p"] || present["server"] {
+		t.Errorf("present: %v", present)
+	}
+}
+
+func TestRankTCPFirst(t *testing.T) {
+	quic, public := multiaddr.StringCast("/ip4/127.0.0.1/udp/1/quic-v1"), multiaddr.StringCast("/ip4/8.8.8.8/tcp/1")
+	tcp := multiaddr.StringCast("/ip4/192.168.1.1/tcp/1")
+	ranked := rankTCPFirst([]multiaddr.Multiaddr{quic, public, tcp})
+	if !ranked[0].Addr.Equal(tcp) || !ranked[1].Addr.Equal(public) || !ranked[2].Addr.Equal(quic) || ranked[0].Delay != 0 {
+		t.Errorf("order %v", ranked)
+	}
+	if alone := rankTCPFirst([]multiaddr.Multiaddr{quic}); alone[0].Delay != 0 {
+		t.Errorf("the only address waits %s", alone[0].Delay)
+	}
+	if len(rankTCPFirst(nil)) != 0 {
+		t.Error("something of nothing")
+	}
+}
+
+func TestCloseTwice(t *testing.T) {
+	h := newHost(t)
+	for range 2 {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := h.Link(within(t), "p"); !errors.Is(err, ErrClosed) {
+		t.Errorf("link of a closed host: %v", err)
+	}
+}
