@@ -32,19 +32,28 @@ func (b *Balancer) serveClient(s network.Stream) error {
 	return wire.WriteFrame(s, answer)
 }
 
-func (b *Balancer) assign(conn network.Conn, avoid [][]byte) (*pb.Assignment, error) {
+// parseAvoid reads the peer IDs of the servers that a client could not reach.
+func parseAvoid(avoid [][]byte) ([]peer.ID, error) {
 	if len(avoid) > maxAvoid {
 		return nil, fmt.Errorf("%w: %d servers to avoid, at most %d", wire.ErrBadRequest, len(avoid), maxAvoid)
 	}
-	shunned := make([]peer.ID, 0, len(avoid))
+	ids := make([]peer.ID, 0, len(avoid))
 	for _, raw := range avoid {
 		id, err := peer.IDFromBytes(raw)
 		if err != nil {
 			return nil, fmt.Errorf("%w: a server to avoid is not a peer ID", wire.ErrBadRequest)
 		}
-		shunned = append(shunned, id)
+		ids = append(ids, id)
 	}
-	server, err := b.pick(conn.RemotePeer(), shunned)
+	return ids, nil
+}
+
+func (b *Balancer) assign(conn network.Conn, unreachable [][]byte) (*pb.Assignment, error) {
+	avoid, err := parseAvoid(unreachable)
+	if err != nil {
+		return nil, err
+	}
+	server, err := b.pick(conn.RemotePeer(), avoid)
 	if err != nil {
 		return nil, err
 	}

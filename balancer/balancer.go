@@ -83,7 +83,7 @@ func (b *Balancer) open() error {
 	}
 	// Handlers before addresses: an early client would be told that nobody
 	// speaks its protocol.
-	b.host.SetStreamHandler(wire.Balancer, b.handle(b.serveClient))
+	b.host.SetStreamHandler(wire.Balancer, newRateLimiter().Limit(b.handle(b.serveClient)))
 	b.host.SetStreamHandler(wire.Backend, b.handle(b.serveBackend))
 	b.host.Network().Notify(&network.NotifyBundle{DisconnectedF: b.disconnected})
 	if err := b.host.Network().Listen(b.cfg.Listen...); err != nil {
@@ -165,7 +165,11 @@ func (b *Balancer) handle(serve func(network.Stream) error) network.StreamHandle
 		b.serving.Add(1)
 		b.mu.Unlock()
 		defer b.serving.Done()
-		if err := serve(s); err != nil {
+		err := s.Scope().SetService(serviceName)
+		if err == nil {
+			err = serve(s)
+		}
+		if err != nil {
 			s.Reset()
 			b.cfg.Logger.Debug("stream failed", "protocol", s.Protocol(), "peer", s.Conn().RemotePeer(), "err", err)
 			return
@@ -173,6 +177,9 @@ func (b *Balancer) handle(serve func(network.Stream) error) network.StreamHandle
 		s.Close()
 	}
 }
+
+// serviceName is how the resource manager counts the balancer's own streams.
+const serviceName = "tryst.balancer"
 
 // disconnected frees what a client was assigned when its last connection goes.
 func (b *Balancer) disconnected(n network.Network, c network.Conn) {

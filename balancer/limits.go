@@ -48,8 +48,8 @@ const (
 	// backendsPerPeer: a server's new stream stands beside a dying one.
 	backendsPerPeer = 4
 
-	// Connections from one IPv4 address or IPv6 /56 at a time and new ones a
-	// second: a campus behind one address, all of which comes back at once
+	// Connections from one IPv4 address or IPv6 /56 at a time, and new ones or
+	// questions a second: a campus behind one address, all of which comes back at once
 	// after a restart. libp2p's own 8 and 0.2 cut off the second family member.
 	// Loopback has no such limits.
 	connsPerSubnet     = 2_048
@@ -144,6 +144,7 @@ func newResourceManager() (network.ResourceManager, error) {
 	)
 }
 
+// newRateLimiter limits connections or questions by where they come from.
 func newRateLimiter() *rate.Limiter {
 	perSubnet := rate.Limit{RPS: connRatePerSubnet, Burst: connBurstPerSubnet}
 	perSite := rate.Limit{RPS: 4 * connRatePerSubnet, Burst: 4 * connBurstPerSubnet}

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 
 	"github.com/tryst-chat/tryst/rendezvous/record"
@@ -53,12 +54,16 @@ func (s *server) told(account record.Account, up bool) int {
 
 func newHost(t *testing.T) host.Host {
 	t.Helper()
-	h, err := libp2p.New(
-		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"),
+	return newHostAt(t, libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+}
+
+func newHostAt(t *testing.T, options ...libp2p.Option) host.Host {
+	t.Helper()
+	h, err := libp2p.New(append(options,
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.DisableMetrics(),
-	)
+	)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,6 +209,25 @@ func TestRestartedServer(t *testing.T) {
 	two.stop()
 	two = startServer(t, hosts[1], ids) // with an empty table
 	eventually(t, "it has its own back from the other", two.finds(alice, 1))
+}
+
+// TestServerBackAfterVainDials: libp2p would not dial again for five seconds.
+func TestServerBackAfterVainDials(t *testing.T) {
+	hosts, ids := newHosts(t, 2)
+	one := startServer(t, hosts[0], ids)
+	one.announce(t, alice, newDevice(t), 1)
+	key, addrs := hosts[1].Peerstore().PrivKey(ids[1]), hosts[1].Addrs()
+	if err := hosts[1].Close(); err != nil {
+		t.Fatal(err)
+	}
+	dials := hosts[0].Network().(*swarm.Swarm).Backoff()
+	eventually(t, "dials in vain", func() bool { return dials.Backoff(ids[1], addrs[0]) })
+	two := startServer(t, newHostAt(t, libp2p.Identity(key), libp2p.ListenAddrs(addrs...)), ids)
+	back := time.Now()
+	eventually(t, "the other hears", two.finds(alice, 1))
+	if took := time.Since(back); took > 4*time.Second {
+		t.Errorf("after %v", took)
+	}
 }
 
 // TestLaggingServer: one that cannot keep up is cut off and gets everything
