@@ -59,12 +59,14 @@ type transferRow struct {
 	Account  record.Account   // whom it goes to, or who sent it
 	Group    record.GroupName // set: it goes to a group
 	GroupID  record.GroupID
-	From     peer.ID // the device that has it; of an incoming one
+	From     []byte // the peer ID of the device that has it; of an incoming one
 	To       record.Account
 	Path     string // where it lies; of an outgoing one
 	SentAt   time.Time
 	Manifest []byte // a marshalled pb.File
 }
+
+func (r transferRow) device() peer.ID { return peer.ID(r.From) }
 
 func (r transferRow) manifest() (transfer.Manifest, error) {
 	var m pb.File
@@ -192,7 +194,7 @@ func (f *files) send(ctx context.Context, to, path string) (wire.MessageID, erro
 // sendGroup announces a file to a group.
 func (f *files) sendGroup(ctx context.Context, name record.GroupName, path string) (wire.MessageID, error) {
 	if _, err := f.d.rooms.mine(name); err != nil {
-		return wire.MessageID{}, err
+		return wire.MessageID{}, f.d.rooms.notMine(ctx, name, explain(err, "send to the group"))
 	}
 	a, err := f.announce(ctx, path)
 	if err != nil {

@@ -48,21 +48,21 @@ var (
 func (f *files) offered(tx *store.Tx, fx *effects, a arrival, offer wire.FileOffer) error {
 	from, _ := a.parties(f.d)
 	return f.accept(tx, fx, offer, transferRow{
-		Message: a.content.ID, Account: from, To: a.to(f.d), From: a.device, SentAt: a.content.SentAt,
+		Message: a.content.ID, Account: from, To: a.to(f.d), From: []byte(a.device), SentAt: a.content.SentAt,
 	})
 }
 
 // offeredToGroup begins to fetch a file that a member sends to a group.
 func (f *files) offeredToGroup(tx *store.Tx, fx *effects, name record.GroupName, from group.Member, c wire.GroupContent, offer wire.FileOffer) error {
 	return f.accept(tx, fx, offer, transferRow{
-		Message: c.ID, Account: from.Account, Group: name, From: from.Device, SentAt: c.SentAt,
+		Message: c.ID, Account: from.Account, Group: name, From: []byte(from.Device), SentAt: c.SentAt,
 	})
 }
 
 func (f *files) accept(tx *store.Tx, fx *effects, offer wire.FileOffer, row transferRow) error {
 	m, err := transfer.FromWire(offer.Manifest)
 	if err != nil {
-		f.d.log.Warn("a manifest is not valid and is dropped", "peer", row.From, "err", err)
+		f.d.log.Warn("a manifest is not valid and is dropped", "peer", row.device(), "err", err)
 		return nil
 	}
 	if _, known := tx.Transfer(m.ID); known {
@@ -124,7 +124,7 @@ func (f *files) seen(device peer.ID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, at := range f.fetching {
-		if at.row.From != device {
+		if at.row.device() != device {
 			continue
 		}
 		select {
@@ -175,7 +175,7 @@ func (f *files) work(ctx context.Context, at *fetch, slots chan struct{}) {
 			f.giveUp(at, m, err)
 			return
 		}
-		f.d.log.Info("a file is not whole yet", "peer", at.row.From, "err", err)
+		f.d.log.Info("a file is not whole yet", "peer", at.row.device(), "err", err)
 		timer := time.NewTimer(delay)
 		select {
 		case <-timer.C:
@@ -216,7 +216,7 @@ func (f *files) giveUp(at *fetch, m transfer.Manifest, why error) {
 // name.
 func (f *files) fetchOnce(ctx context.Context, at *fetch, m transfer.Manifest) error {
 	bounded, cancel := context.WithTimeout(ctx, reachTimeout)
-	err := f.d.reach(bounded, at.row.From)
+	err := f.d.reach(bounded, at.row.device())
 	cancel()
 	if err != nil {
 		return err
@@ -255,7 +255,7 @@ func (f *files) download(ctx context.Context, at *fetch, m transfer.Manifest, pa
 	}
 	told := progress{f: f, id: at.row.Message, name: m.Name, total: m.Size}
 	req := &pb.FileRequest{Id: at.id[:], From: have}
-	err = f.d.link.host.FetchFile(ctx, at.row.From, req, func(reply *pb.FileReply) error {
+	err = f.d.link.host.FetchFile(ctx, at.row.device(), req, func(reply *pb.FileReply) error {
 		switch {
 		case reply.GetRefusal() == pb.Refusal_GONE:
 			return errGone
@@ -335,11 +335,11 @@ func (f *files) finish(at *fetch, m transfer.Manifest, path string) error {
 			Kind: EventFile, ID: row.Message.String(), At: row.SentAt, From: row.Account, To: row.To, Group: row.Group,
 			Name: transfer.SafeName(m.Name), Size: m.Size, SHA256: hex.EncodeToString(m.SHA256[:]), Path: path,
 		})
-		owner, ok := f.d.people.owner(row.From)
+		owner, ok := f.d.people.owner(row.device())
 		if !ok {
 			return nil
 		}
-		return f.d.tellDevice(tx, fx, owner, row.From, wire.FileReceived{Message: row.Message})
+		return f.d.tellDevice(tx, fx, owner, row.device(), wire.FileReceived{Message: row.Message})
 	})
 	if err == nil {
 		f.folder.discard(at.id)

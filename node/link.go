@@ -9,9 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tryst-chat/tryst/node/key"
@@ -39,7 +42,11 @@ type link struct {
 
 // openLink brings a device key onto the network. It does not wait for a server.
 func openLink(ctx context.Context, cfg *Config, device key.Device) (*link, error) {
-	h, err := transport.New(transport.Config{Key: device.Bytes(), ListenPort: cfg.ListenPort, Logger: cfg.Logger})
+	h, err := transport.New(transport.Config{
+		Key: device.Bytes(), ListenPort: cfg.ListenPort, Logger: cfg.Logger,
+		// Whoever knows a balancer on this machine is on this machine too.
+		LoopbackOnly: allLoopback(cfg.Balancers),
+	})
 	if err != nil {
 		return nil, fail(CodeBusy, err, "Choose another port with --listen, or leave it out.", "This device cannot listen for others: %v.", err)
 	}
@@ -64,6 +71,10 @@ func openLink(ctx context.Context, cfg *Config, device key.Device) (*link, error
 	l.group, run = errgroup.WithContext(run)
 	l.group.Go(func() error { return c.Run(run) })
 	return l, nil
+}
+
+func allLoopback(addrs []multiaddr.Multiaddr) bool {
+	return !slices.ContainsFunc(addrs, func(a multiaddr.Multiaddr) bool { return !manet.IsIPLoopback(a) })
 }
 
 // close ends the client and the host and waits for both.

@@ -232,9 +232,15 @@ func enrol(ctx context.Context, cfg *Config, l *link, a record.Account, password
 
 // logOut revokes this device and forgets its keys. Conversations stay, under the
 // password, for the next login.
-func (d *device) logOut(ctx context.Context) error {
+func (d *device) logOut(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
+	d.link.client.Attend(false) // the servers' word that this device is logged out is no news
+	defer func() {
+		if err != nil {
+			d.link.client.Attend(true)
+		}
+	}()
 	for range appendTries {
 		c, err := d.people.refresh(ctx, d.self.Account)
 		if errors.Is(err, wire.ErrNotLoggedIn) || (err == nil && !c.Devices().Has(d.self.Device)) {

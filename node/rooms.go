@@ -39,7 +39,12 @@ type room struct {
 	entered  chan struct{}         // closed when this device has the epoch's secret
 	since    time.Time             // when it began to wait for it
 	asked    map[peer.ID]time.Time // for the secret
+	owed     map[peer.ID]arrival   // who has asked for it before the chain here let them in
 }
+
+// maxOwed bounds the devices that are remembered as having asked too early: all
+// devices of a few people who join at the same time.
+const maxOwed = 64
 
 // newRooms loads the groups that the store has.
 func newRooms(d *device) (*rooms, error) {
@@ -61,7 +66,7 @@ func newRooms(d *device) (*rooms, error) {
 }
 
 func (r *rooms) newRoom(s group.State) *room {
-	at := &room{state: s, entered: make(chan struct{}), since: time.Now(), asked: make(map[peer.ID]time.Time)}
+	at := &room{state: s, entered: make(chan struct{}), since: time.Now(), asked: make(map[peer.ID]time.Time), owed: make(map[peer.ID]arrival)}
 	if !s.Waiting() {
 		close(at.entered)
 	}
@@ -201,18 +206,35 @@ func (r *rooms) devices(s group.State) []group.Member {
 	return all
 }
 
-// connected divides devices into those that this one is connected to and the
-// others.
-func (r *rooms) connected(devices []group.Member) (here, absent []group.Member) {
+// connected returns those of some devices that this one is connected to.
+func (r *rooms) connected(devices []group.Member) (here []group.Member) {
 	net := r.d.link.host.Libp2p().Network()
 	for _, m := range devices {
 		if net.Connectedness(m.Device) == network.Connected {
 			here = append(here, m)
-		} else {
-			absent = append(absent, m)
 		}
 	}
-	return here, absent
+	return here
+}
+
+// listening divides the member devices of a group into those that are on its
+// topic now and the others.
+func (r *rooms) listening(id record.GroupID, devices []group.Member) (on, off []group.Member) {
+	r.mu.RLock()
+	rotation := r.byID[id].rotation
+	r.mu.RUnlock()
+	subscribed := make(map[peer.ID]bool)
+	for _, p := range rotation.Subscribed() {
+		subscribed[p] = true
+	}
+	for _, m := range devices {
+		if subscribed[m.Device] {
+			on = append(on, m)
+		} else {
+			off = append(off, m)
+		}
+	}
+	return on, off
 }
 
 // enterAll enters the topics of all groups whose secret is here.

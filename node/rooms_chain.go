@@ -96,7 +96,7 @@ func (r *rooms) appendJoin(ctx context.Context, name record.GroupName) (id recor
 	for range appendTries {
 		found, err := r.d.link.client.GroupByName(ctx, name, 0)
 		if errors.Is(err, wire.ErrNoGroup) {
-			return id, fail(CodeNoGroup, err, "Type list to see the groups there are.", "There is no group %s.", name)
+			return id, noGroup(name, err)
 		}
 		if err != nil {
 			return id, explain(err, "join the group")
@@ -222,6 +222,7 @@ func (r *rooms) extend(ctx context.Context, id record.GroupID, found client.Grou
 		r.ask(id)
 	}
 	if len(change.Joined) > 0 {
+		r.payOwed(id)
 		r.meetMembers(ctx, change.Joined)
 	}
 	return nil

@@ -18,7 +18,7 @@ const (
 	// askInterval is how often a device without its group's secret looks for
 	// somebody to ask; askAgain how long the same device is left in peace.
 	askInterval = 2 * time.Second
-	askAgain    = 8 * time.Second
+	askAgain    = 5 * time.Second
 	// askAtOnce is how many member devices are asked at a time: one that answers is
 	// enough, three make it likely.
 	askAtOnce = 3
@@ -65,8 +65,7 @@ func (r *rooms) ask(id record.GroupID) {
 	if !ok || !s.Waiting() {
 		return
 	}
-	here, _ := r.connected(r.devices(s))
-	here = r.notAskedLately(id, here)
+	here := r.notAskedLately(id, r.connected(r.devices(s)))
 	if len(here) == 0 {
 		return
 	}
@@ -96,24 +95,39 @@ func (r *rooms) notAskedLately(id record.GroupID, devices []group.Member) (next 
 	return next
 }
 
-// answerEpoch sends a group's secret to a member device that asks for it.
+// answerEpoch sends a group's secret to a member device that asks for it. Who asks
+// before the statement has come that lets them in is answered when it has.
 func (r *rooms) answerEpoch(tx *store.Tx, fx *effects, a arrival, asked nwire.EpochRequest) error {
 	err := r.giveSecret(tx, fx, a.from.Account, a.device, asked)
 	if errors.Is(err, group.ErrNotMember) || errors.Is(err, group.ErrBehind) {
-		// The statement that lets them in may not have come here yet.
-		fx.after(func() { r.d.handle(func(ctx context.Context) { r.answerLater(ctx, a, asked) }) })
+		r.owe(asked.Group, a)
+		fx.after(func() { r.d.handle(func(ctx context.Context) { r.update(ctx, asked.Group) }) })
 		return nil
 	}
 	return err
 }
 
-func (r *rooms) answerLater(ctx context.Context, a arrival, asked nwire.EpochRequest) {
-	r.update(ctx, asked.Group)
-	err := r.d.commit(func(tx *store.Tx, fx *effects) error {
-		return r.giveSecret(tx, fx, a.from.Account, a.device, asked)
-	})
-	if err != nil {
-		r.d.log.Info("a group's secret was not given", "peer", a.device, "err", err)
+func (r *rooms) owe(id record.GroupID, a arrival) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at, ok := r.byID[id]; ok && len(at.owed) < maxOwed {
+		at.owed[a.device] = a
+	}
+}
+
+// payOwed answers those who had asked too early.
+func (r *rooms) payOwed(id record.GroupID) {
+	r.mu.Lock()
+	owed := r.byID[id].owed
+	r.byID[id].owed = make(map[peer.ID]arrival)
+	r.mu.Unlock()
+	for device, a := range owed {
+		err := r.d.commit(func(tx *store.Tx, fx *effects) error {
+			return r.giveSecret(tx, fx, a.from.Account, device, a.content.Body.(nwire.EpochRequest))
+		})
+		if err != nil {
+			r.d.log.Info("a group's secret was not given", "peer", device, "err", err)
+		}
 	}
 }
 

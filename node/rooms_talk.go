@@ -8,11 +8,11 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/tryst-chat/tryst/node/crypto/seal"
 	"github.com/tryst-chat/tryst/node/group"
 	"github.com/tryst-chat/tryst/node/store"
 	"github.com/tryst-chat/tryst/node/wire"
 	"github.com/tryst-chat/tryst/rendezvous/record"
+	rwire "github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
 // conversation is a group's name where an account's may stand too.
@@ -30,9 +30,30 @@ func (r *rooms) mine(name record.GroupName) (group.State, error) {
 	return s, nil
 }
 
+// notMine makes an error of mine exact: there may be no such group at all, which
+// only the servers know.
+func (r *rooms) notMine(ctx context.Context, name record.GroupName, err *Error) error {
+	if err.Code != CodeNotMember || !r.d.link.client.Linked() {
+		return err
+	}
+	if _, ok := r.named(name); ok {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, findTimeout)
+	defer cancel()
+	if _, failed := r.d.link.client.GroupByName(ctx, name, 0); errors.Is(failed, rwire.ErrNoGroup) {
+		return noGroup(name, failed)
+	}
+	return err
+}
+
+func noGroup(name record.GroupName, cause error) *Error {
+	return fail(CodeNoGroup, cause, "Type list to see the groups there are.", "There is no group %s.", name)
+}
+
 // send sends a text or a manifest to a group: over its topic, and as copies over
-// sessions to member devices that are not there now. keep is called in the
-// transaction.
+// sessions to member devices that are not on it now, because they are offline or
+// have only just come. keep is called in the transaction.
 func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.MessageID, body wire.Body, keep func(*store.Tx, *effects, group.State) error) error {
 	var out group.Outgoing
 	var groupID record.GroupID
@@ -50,19 +71,19 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 			return err
 		}
 		devices := r.devices(s)
-		if s, out, err = s.Send(seal.Pad(content), devices); err != nil {
+		if s, out, err = s.Send(content, devices); err != nil {
 			return err
 		}
 		if err := keep(tx, fx, s); err != nil {
 			return err
 		}
 		fx.tell(Event{Kind: EventSending, ID: id.String(), Group: name})
-		here, absent := r.connected(devices)
-		want = len(here)
+		on, off := r.listening(groupID, devices)
+		want = len(on)
 		if err := r.handOut(tx, fx, s, devices, out); err != nil {
 			return err
 		}
-		for _, m := range absent {
+		for _, m := range off {
 			if err := r.d.tellDevice(tx, fx, m.Account, m.Device, wire.GroupCopy(out.Message)); err != nil {
 				return err
 			}
@@ -70,7 +91,7 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 		return r.put(tx, s)
 	})
 	if err != nil {
-		return explain(err, "send to the group")
+		return r.notMine(ctx, name, explain(err, "send to the group"))
 	}
 	return r.publish(ctx, groupID, name, id, out.Message, want)
 }
@@ -212,7 +233,7 @@ func (r *rooms) behind(id record.GroupID, epoch uint64, from record.Account) boo
 // keep stores what has opened together with the state that opened it, and tells.
 func (r *rooms) keep(tx *store.Tx, fx *effects, s group.State, delivered []group.Delivered) error {
 	for _, m := range delivered {
-		content, err := open(m.Content)
+		content, err := wire.ParseGroupContent(m.Content)
 		if err != nil {
 			r.d.log.Warn("a group message's content is not valid and is dropped", "peer", m.From.Device, "err", err)
 			continue
@@ -239,12 +260,4 @@ func (r *rooms) keep(tx *store.Tx, fx *effects, s group.State, delivered []group
 		}
 	}
 	return r.put(tx, s)
-}
-
-func open(padded []byte) (wire.GroupContent, error) {
-	content, err := seal.Unpad(padded)
-	if err != nil {
-		return wire.GroupContent{}, errors.Join(wire.ErrContent, err)
-	}
-	return wire.ParseGroupContent(content)
 }

@@ -90,6 +90,17 @@ func (r *Rotation) Publish(ctx context.Context, data []byte, want int) error {
 	return topic.Publish(ctx, data, want)
 }
 
+// Subscribed returns the peers that have announced the current topic to this
+// device, in no order. Others learn of a message only by another way.
+func (r *Rotation) Subscribed() []peer.ID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.current == nil {
+		return nil
+	}
+	return r.current.topic.ListPeers()
+}
+
 // Leave leaves all topics of the group.
 func (r *Rotation) Leave(ctx context.Context) error {
 	r.mu.Lock()
