@@ -1,10 +1,9 @@
 package rendezvous
 
 import (
-	"crypto/rand"
+	"fmt"
 	"testing"
 
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
@@ -16,18 +15,8 @@ import (
 // herd is many at once; libp2p's own limits let 192 of 600 through.
 const herd = 2_000
 
-func randomPeer(t *testing.T) peer.ID {
-	t.Helper()
-	_, public, err := crypto.GenerateEd25519Key(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := peer.IDFromPublicKey(public)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
+// nobody is a peer ID that needs no key: limits only count.
+func nobody(n int) peer.ID { return peer.ID(fmt.Sprintf("peer %d", n)) }
 
 func newLimits(t *testing.T, balancers ...peer.AddrInfo) network.ResourceManager {
 	t.Helper()
@@ -44,12 +33,12 @@ func newLimits(t *testing.T, balancers ...peer.AddrInfo) network.ResourceManager
 func admit(t *testing.T, m network.ResourceManager, from ma.Multiaddr, peers int) int {
 	t.Helper()
 	admitted := 0
-	for range peers {
+	for n := range peers {
 		conn, err := m.OpenConnection(network.DirInbound, true, from)
 		if err != nil {
 			continue
 		}
-		if err := conn.SetPeer(randomPeer(t)); err == nil {
+		if err := conn.SetPeer(nobody(n)); err == nil {
 			admitted++
 		}
 	}
@@ -58,12 +47,12 @@ func admit(t *testing.T, m network.ResourceManager, from ma.Multiaddr, peers int
 
 func TestHerdBehindABalancer(t *testing.T) {
 	at := ma.StringCast("/ip4/192.0.2.9/tcp/4100")
-	balancer := peer.AddrInfo{ID: randomPeer(t), Addrs: []ma.Multiaddr{at}}
+	balancer := peer.AddrInfo{ID: nobody(herd), Addrs: []ma.Multiaddr{at}}
 	if n := admit(t, newLimits(t, balancer), at, herd); n != herd {
 		t.Errorf("%d of %d were let in", n, herd)
 	}
 	// By a name nobody can tell which address it will be.
-	named := peer.AddrInfo{ID: randomPeer(t), Addrs: []ma.Multiaddr{ma.StringCast("/dns4/tryst.example/tcp/4100")}}
+	named := peer.AddrInfo{ID: nobody(herd), Addrs: []ma.Multiaddr{ma.StringCast("/dns4/tryst.example/tcp/4100")}}
 	if n := admit(t, newLimits(t, named), at, herd); n != herd {
 		t.Errorf("%d of %d were let in behind a name", n, herd)
 	}
@@ -80,7 +69,7 @@ func TestOneAddressCannotTakeAll(t *testing.T) {
 // What one peer can open: a balancer a circuit for each client, a node its
 // share.
 func TestStreamsOfOnePeer(t *testing.T) {
-	balancer := peer.AddrInfo{ID: randomPeer(t)}
+	balancer := peer.AddrInfo{ID: nobody(herd)}
 	m := newLimits(t, balancer)
 	for _, c := range []struct {
 		who  peer.ID
@@ -88,8 +77,8 @@ func TestStreamsOfOnePeer(t *testing.T) {
 		most int
 	}{
 		{balancer.ID, "/libp2p/circuit/relay/0.2.0/stop", herd},
-		{randomPeer(t), wire.Rendezvous, requestsPerPeer},
-		{randomPeer(t), wire.Beat, beatsPerPeer},
+		{nobody(1), wire.Rendezvous, requestsPerPeer},
+		{nobody(2), wire.Beat, beatsPerPeer},
 	} {
 		opened := 0
 		for range herd {
