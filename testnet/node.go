@@ -65,13 +65,13 @@ func (n *Node) Send(line string) error {
 	return nil
 }
 
-// Do types a line and waits for an event. An error of the node that comes
-// first is an error here, unless it is what is waited for.
+// Do types a line and waits for an event. Any other error that the node shows
+// before it ends the wait.
 func (n *Node) Do(ctx context.Context, line string, want Event) (Event, error) {
 	if err := n.Send(line); err != nil {
 		return Event{}, err
 	}
-	e, err := n.expect(ctx, want, want.Event != "error")
+	e, err := n.expect(ctx, want, true)
 	if err != nil {
 		return e, fmt.Errorf("after %.60q: %w", line, err)
 	}

@@ -32,6 +32,7 @@ type executor struct {
 	node     *node.Node
 	print    show.Printer
 	loggedIn func()             // what else a login begins
+	way      *pending           // what is sent
 	listed   []record.GroupName // by number, from 1: the groups that were shown
 }
 
@@ -54,14 +55,10 @@ func (x *executor) do(ctx context.Context, c command.Command) (quit bool) {
 	case command.SendFile:
 		err = x.sendFile(ctx, c)
 	case command.SendGroup:
-		x.toGroups(c.Groups, func(group string) error {
-			_, err := x.node.SendGroup(ctx, group, c.Text)
-			return err
-		})
+		x.toGroups(c.Groups, func(group string) (string, error) { return x.node.SendGroup(ctx, group, c.Text) })
 	case command.SendGroupFile:
-		x.toGroups(c.Groups, func(group string) error {
-			_, err := x.node.SendGroupFile(ctx, group, expand(c.Path))
-			return err
+		x.toGroups(c.Groups, func(group string) (string, error) {
+			return x.node.SendGroupFile(ctx, group, expand(c.Path))
 		})
 	case command.Create:
 		err = x.create(ctx, c)
@@ -143,32 +140,41 @@ func (x *executor) whoAmI() {
 }
 
 func (x *executor) send(ctx context.Context, c command.Send) error {
-	if !strings.HasPrefix(c.To, "#") {
-		_, err := x.node.Send(ctx, c.To, c.Text)
-		return err
-	}
-	group, err := x.group(c.To)
-	if err == nil {
-		_, err = x.node.SendGroup(ctx, group, c.Text)
-	}
-	return err
+	return x.sendTo(c.To,
+		func(account string) (string, error) { return x.node.Send(ctx, account, c.Text) },
+		func(group string) (string, error) { return x.node.SendGroup(ctx, group, c.Text) })
 }
 
 func (x *executor) sendFile(ctx context.Context, c command.SendFile) error {
-	if !strings.HasPrefix(c.To, "#") {
-		_, err := x.node.SendFile(ctx, c.To, expand(c.Path))
+	path := expand(c.Path)
+	return x.sendTo(c.To,
+		func(account string) (string, error) { return x.node.SendFile(ctx, account, path) },
+		func(group string) (string, error) { return x.node.SendGroupFile(ctx, group, path) })
+}
+
+// sendTo sends to an account, or to a group where "#" says so.
+func (x *executor) sendTo(to string, account, group func(string) (id string, err error)) error {
+	if !strings.HasPrefix(to, "#") {
+		id, err := account(to)
+		if err == nil {
+			x.way.begin(id, false)
+		}
 		return err
 	}
-	group, err := x.group(c.To)
+	name, err := x.group(to)
+	if err != nil {
+		return err
+	}
+	id, err := group(name)
 	if err == nil {
-		_, err = x.node.SendGroupFile(ctx, group, expand(c.Path))
+		x.way.begin(id, true)
 	}
 	return err
 }
 
 // toGroups sends to each group once; what fails for one is said, and the
 // others still get it.
-func (x *executor) toGroups(typed []string, send func(group string) error) {
+func (x *executor) toGroups(typed []string, send func(group string) (id string, err error)) {
 	var sent []string
 	for _, t := range typed {
 		group, err := x.group(t)
@@ -177,7 +183,10 @@ func (x *executor) toGroups(typed []string, send func(group string) error) {
 		}
 		if err == nil {
 			sent = append(sent, group)
-			err = send(group)
+			var id string
+			if id, err = send(group); err == nil {
+				x.way.begin(id, true)
+			}
 		}
 		if err != nil {
 			x.fail(err)

@@ -22,12 +22,25 @@ const (
 type pending struct {
 	mu      sync.Mutex
 	open    map[string]bool // by ID; true for groups
+	early   map[string]bool // IDs whose first event came before their command returned
 	settled time.Time       // when the last group message is surely out
 	changed chan struct{}   // closed, and made anew, at every sign of progress
 }
 
 func newPending() *pending {
-	return &pending{open: make(map[string]bool), changed: make(chan struct{})}
+	return &pending{open: make(map[string]bool), early: make(map[string]bool), changed: make(chan struct{})}
+}
+
+// begin notes what a command returned. The node's events come by another way:
+// the first of them may be here already, or be seen only later.
+func (p *pending) begin(id string, group bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.early[id] {
+		delete(p.early, id)
+		return
+	}
+	p.open[id] = group
 }
 
 // note looks at every event of the node.
@@ -36,6 +49,9 @@ func (p *pending) note(e node.Event) {
 	defer p.mu.Unlock()
 	switch e.Kind {
 	case node.EventSending:
+		if _, begun := p.open[e.ID]; !begun {
+			p.early[e.ID] = true
+		}
 		p.open[e.ID] = e.Group != ""
 	case node.EventSent:
 		if p.open[e.ID] {

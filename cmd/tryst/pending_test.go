@@ -27,6 +27,29 @@ func drained(t *testing.T, events map[time.Duration][]node.Event) (took time.Dur
 	return took
 }
 
+// Whichever comes first, the command's return or its events: nothing is
+// forgotten, and nothing is waited for twice.
+func TestBegin(t *testing.T) {
+	events := []node.Event{{Kind: node.EventSending, ID: "1", To: "bob7"}, {Kind: node.EventDelivered, ID: "1", By: "bob7"}}
+	for early := range len(events) + 1 { // how many events precede the return
+		p := newPending()
+		for i := range len(events) + 1 {
+			if i == early {
+				p.begin("1", false)
+				if wait, _ := p.state(time.Now()); (wait > 0) != (early < len(events)) {
+					t.Errorf("after %d events: wait %v", early, wait)
+				}
+			}
+			if i < len(events) {
+				p.note(events[i])
+			}
+		}
+		if len(p.open)+len(p.early) > 0 {
+			t.Errorf("after %d events: %v %v are left", early, p.open, p.early)
+		}
+	}
+}
+
 func TestDrain(t *testing.T) {
 	sending := node.Event{Kind: node.EventSending, ID: "1", To: "bob7"}
 	delivered := node.Event{Kind: node.EventDelivered, ID: "1", By: "bob7"}

@@ -72,7 +72,7 @@ func converse(ctx context.Context, n *node.Node, from source, out show.Printer, 
 	// the end of the process; it touches nothing once done is closed.
 	go readRequests(from, requests, done)
 
-	x := &executor{node: n, print: out, loggedIn: where.remember}
+	x := &executor{node: n, print: out, loggedIn: where.remember, way: way}
 	err := x.all(ctx, requests)
 	close(done)
 	way.drain(ctx)
