@@ -115,13 +115,16 @@ func (a *Attachment) keep(ctx context.Context, balancer peer.AddrInfo) {
 	log := a.cfg.Logger.With("balancer", balancer.ID)
 	wait := minRetry
 	for {
+		began := time.Now()
 		stood, err := a.stand(ctx, balancer)
 		if ctx.Err() != nil {
 			return
 		}
 		switch {
 		case stood:
-			wait = minRetry
+			if time.Since(began) > maxRetry { // else it may well fail again at once
+				wait = minRetry
+			}
 			log.Warn("lost the balancer", "err", err)
 		case errors.Is(err, wire.ErrRefused):
 			wait = refusedRetry

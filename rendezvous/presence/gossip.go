@@ -36,7 +36,9 @@ type Config struct {
 	// out. Nobody else is listened to.
 	Servers []peer.ID
 	// Changed is told of every device that came, moved or left (Record is nil
-	// then), wherever it announced itself. It must not block. May be nil.
+	// then), wherever it announced itself. It must not block, and is called
+	// from several goroutines: of two changes of a device the one with the
+	// higher Seq counts. May be nil.
 	Changed func(Presence)
 	// Logger may be nil. Neither accounts nor addresses are logged.
 	Logger *slog.Logger
