@@ -122,12 +122,3 @@ func writeFile(dir, name string, content []byte) error {
 	}
 	return syncDir(dir)
 }
-
-// syncDir makes a rename in dir last.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}

@@ -26,3 +26,12 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	return nil, err
 }
+
+// syncDir makes a rename in dir last.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
