@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -11,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -101,7 +104,7 @@ func await(t *testing.T, what string, holds func() bool) {
 	defer ticker.Stop()
 	for end := time.Now().Add(testTimeout); !holds(); <-ticker.C {
 		if time.Now().After(end) {
-			t.Fatalf("there never were %s", what)
+			t.Fatalf("there never was %s", what)
 		}
 	}
 }
@@ -134,34 +137,26 @@ func newHost(t *testing.T, k key) host.Host {
 	return h
 }
 
-// cluster is three server processes behind a balancer, from what init made.
+// cluster is server processes behind a balancer, from what init made.
 type cluster struct {
-	dir       string
-	servers   map[string]*process
-	balancers []peer.AddrInfo
-	key       ed25519.PublicKey
+	dir          string
+	servers      map[string]*process
+	balancers    []peer.AddrInfo
+	stopBalancer func()
+	key          ed25519.PublicKey
 }
 
-func newCluster(t *testing.T) *cluster {
+func newCluster(t *testing.T, names ...string) *cluster {
 	t.Helper()
 	c := &cluster{dir: filepath.Join(t.TempDir(), "tryst"), servers: make(map[string]*process)}
 	args := []string{"init", "--cluster", c.dir, "--balancer", "b1=" + freePort(t)}
-	names := []string{"s1", "s2", "s3"}
 	for _, name := range names {
 		args = append(args, "--server", name+"="+freePort(t))
 	}
 	if _, errs, status := say(t, args...); status != 0 {
 		t.Fatal(errs)
 	}
-	cfg, err := balancer.LoadDir(filepath.Join(c.dir, "b1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := balancer.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	background(t, b.Run)
+	c.startBalancer(t)
 	s, err := provision.LoadServer(filepath.Join(c.dir, "s1"))
 	if err != nil {
 		t.Fatal(err)
@@ -173,17 +168,35 @@ func newCluster(t *testing.T) *cluster {
 	return c
 }
 
-func background(t *testing.T, f func(context.Context) error) {
+// startBalancer starts the balancer, again after stopBalancer.
+func (c *cluster) startBalancer(t *testing.T) {
+	t.Helper()
+	cfg, err := balancer.LoadDir(filepath.Join(c.dir, "b1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := balancer.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.stopBalancer = background(t, b.Run)
+}
+
+// background runs something until the test ends, and returns how to end it
+// sooner.
+func background(t *testing.T, f func(context.Context) error) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f(ctx) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(stop)
+	return stop
 }
 
 // member is a person's device that has signed up.
@@ -235,7 +248,7 @@ func (m *member) linked(t *testing.T) string {
 // Servers are killed and frozen under a node that goes on asking, behind the
 // balancer. No request fails; who is told to leave leaves with exit status 0.
 func TestServersDie(t *testing.T) {
-	c := newCluster(t)
+	c := newCluster(t, "s1", "s2", "s3")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*testTimeout)
 	defer cancel()
 	m := c.member(t, ctx, "alice")
@@ -268,7 +281,7 @@ func TestServersDie(t *testing.T) {
 			t.Errorf("%v: linked to the same server", signal)
 		}
 		t.Logf("%v: linked elsewhere after %s", signal, time.Since(began))
-		await(t, "requests elsewhere", func() bool { return asked.Load() >= before+5 || len(failed) > 0 })
+		await(t, "an answer elsewhere", func() bool { return asked.Load() >= before+5 || len(failed) > 0 })
 		t.Logf("%v: asking again after %s", signal, time.Since(began))
 		switch signal {
 		case syscall.SIGKILL:
@@ -296,4 +309,22 @@ func TestServersDie(t *testing.T) {
 	if want := int(asked.Load()) - 1; err != nil || len(groups) != want {
 		t.Errorf("%d groups of %d, %v", len(groups), want, err)
 	}
+}
+
+// All circuits end with the balancer. When it is back on its key and port the
+// server stands behind it again and the node finds its way, by themselves.
+func TestBalancerReturns(t *testing.T) {
+	c := newCluster(t, "s1")
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	defer cancel()
+	m := c.member(t, ctx, "alice")
+	m.linked(t)
+	c.stopBalancer()
+	await(t, "the loss of the link", func() bool { return !m.Linked() })
+	c.startBalancer(t)
+	began := time.Now()
+	if _, err := m.LookUp(ctx, m.account); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("answered %s after the balancer's return", time.Since(began))
 }

@@ -32,7 +32,6 @@ func (c *Client) find(ctx context.Context, avoid avoidance) (*link, error) {
 		balancer := c.balancers[i]
 		a, err := c.assigned(ctx, balancer, avoid)
 		if err != nil {
-			c.host.Network().ClosePeer(balancer.ID) // it may be frozen
 			failed = errors.Join(failed, fmt.Errorf("balancer %s: %w", balancer.ID, err))
 			continue
 		}
@@ -58,6 +57,11 @@ func (c *Client) assigned(ctx context.Context, balancer peer.AddrInfo, avoid avo
 	answer := new(pb.Assignment)
 	req := &pb.BalancerRequest{Avoid: avoid.list(time.Now())}
 	if err := roundTrip(ctx, c.host, balancer.ID, wire.Balancer, req, answer, wire.MaxBalancer); err != nil {
+		// It may be frozen, and would still count as connected the next time.
+		// While there is a link it stays: the link may be a circuit over it.
+		if !c.Linked() {
+			c.host.Network().ClosePeer(balancer.ID)
+		}
 		return assignment{}, err
 	}
 	if err := wire.FromWire(answer.GetError()); err != nil {

@@ -76,6 +76,7 @@ type stage struct {
 	mu       sync.Mutex
 	servers  []*actor // the first that is not avoided is assigned
 	lifetime time.Duration
+	refuse   error // the balancer's answer, if set
 }
 
 // actor is a certified server that does as it is told.
@@ -115,6 +116,10 @@ func (st *stage) assign(s network.Stream) {
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	if st.refuse != nil {
+		_ = wire.WriteFrame(s, &pb.Assignment{Error: wire.ToWire(st.refuse)})
+		return
+	}
 	a := st.servers[0]
 	for _, next := range st.servers[1:] {
 		for _, avoided := range req.GetAvoid() {

@@ -21,7 +21,7 @@ const (
 	// server do not arrive as a herd. The first attempt after a loss waits up
 	// to retryLeast only: nobody should notice but the log.
 	retryLeast = 50 * time.Millisecond
-	retryMost  = 3 * time.Second
+	retryMost  = 2 * time.Second
 
 	// minLifetime and maxLifetime bound the lifetime of an assignment, so that
 	// a balancer can make a client neither hammer it nor stay for ever.

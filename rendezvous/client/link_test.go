@@ -124,6 +124,27 @@ func TestAssignmentExpires(t *testing.T) {
 	}
 }
 
+// A balancer that has no server to offer when an assignment is renewed costs
+// neither the link nor the connection that the link may be a circuit over.
+func TestRenewalIsRefused(t *testing.T) {
+	st := newStage(t, "server")
+	c := st.client()
+	expect[Linked](t, c)
+	st.mu.Lock()
+	st.refuse = wire.ErrUnavailable
+	st.mu.Unlock()
+	if _, err := c.find(t.Context(), avoidance{}); !errors.Is(err, wire.ErrUnavailable) {
+		t.Fatalf("found: %v", err)
+	}
+	st.balancer.RemoveStreamHandler(wire.Balancer)
+	if _, err := c.find(t.Context(), avoidance{}); err == nil {
+		t.Fatal("found a server with nobody's help")
+	}
+	if c.host.Network().Connectedness(st.balancer.ID()) != network.Connected || !c.Linked() {
+		t.Error("the client broke with its balancer")
+	}
+}
+
 func TestOffline(t *testing.T) {
 	st := newStage(t, "only")
 	st.balancer.Close()
