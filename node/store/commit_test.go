@@ -120,6 +120,13 @@ func TestFailuresStick(t *testing.T) {
 	if !errors.Is(err, ErrTooLarge) {
 		t.Errorf("too large: %v", err)
 	}
+	// Writing a row again costs nothing more.
+	mustUpdate(t, s, func(tx *Tx) {
+		for range 8 {
+			tx.PutMeta("large", make([]byte, MaxUpdate/2))
+		}
+	})
+
 	// A row that does not parse fails whoever reads it.
 	mustUpdate(t, s, func(tx *Tx) { tx.put([]byte{rowDevice}, []byte("no device")) })
 	err = s.Update(func(tx *Tx) error {

@@ -23,7 +23,7 @@ type Tx struct {
 	txn      *badger.Txn
 	writable bool
 	err      error
-	bytes    int               // written, as MaxUpdate counts them
+	bytes    int               // to be written, as MaxUpdate counts them
 	pending  map[string][]byte // rows written, which reads see; nil: deleted
 	order    []string          // keys of pending, sorted
 }
@@ -77,18 +77,26 @@ func (t *Tx) put(k, v []byte) {
 func (t *Tx) remove(k []byte) { t.write(k, nil) }
 
 func (t *Tx) write(k, v []byte) {
-	switch {
-	case t.err != nil:
+	if t.err != nil {
 		return
-	case !t.writable:
+	}
+	if !t.writable {
 		t.err = ErrReadOnly
 		return
-	case t.bytes+rowOverhead+len(k)+len(v) > MaxUpdate:
+	}
+	// A row that is written again counts once: only the last value is committed.
+	grows := rowOverhead + len(k) + len(v)
+	old, again := t.pending[string(k)]
+	if again {
+		grows = len(v) - len(old)
+	}
+	if t.bytes+grows > MaxUpdate {
 		t.err = ErrTooLarge
 		return
 	}
-	t.bytes += rowOverhead + len(k) + len(v)
-	if i, known := slices.BinarySearch(t.order, string(k)); !known {
+	t.bytes += grows
+	if !again {
+		i, _ := slices.BinarySearch(t.order, string(k))
 		t.order = slices.Insert(t.order, i, string(k))
 	}
 	t.pending[string(k)] = v
