@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tryst-chat/tryst/rendezvous/client"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
@@ -77,7 +78,9 @@ func explain(err error, doing string) *Error {
 		return fail(CodeNoQuorum, err, "Try again in a moment; if it stays so, tell the people who run the servers.", "Could not %s: too few rendezvous servers are running to agree on it.", doing)
 	case errors.Is(err, wire.ErrNotLoggedIn):
 		return fail(CodeNotLoggedIn, err, "Type: login <username+rollnumber> <password>", "Could not %s: the servers do not know this device.", doing)
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, client.ErrUncertified):
+		return fail(CodeRefused, err, "Check the balancer's address; a cluster that was set up anew needs another home.", "Could not %s: what answers there does not belong to the cluster that this home knows.", doing)
+	case errors.Is(err, client.ErrOffline), errors.Is(err, context.DeadlineExceeded):
 		return fail(CodeOffline, err, "Check that the balancer's address is right and that it is running, then try again.", "Could not %s: no rendezvous server answered in time.", doing)
 	default:
 		return fail(CodeInternal, err, "Try again; with --log FILE the reason is written down.", "Could not %s: %v.", doing, err)

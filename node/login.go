@@ -13,7 +13,6 @@ import (
 	"github.com/tryst-chat/tryst/node/account"
 	"github.com/tryst-chat/tryst/node/key"
 	"github.com/tryst-chat/tryst/node/store"
-	"github.com/tryst-chat/tryst/rendezvous/auth"
 	"github.com/tryst-chat/tryst/rendezvous/client"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
@@ -63,7 +62,7 @@ func signUp(ctx context.Context, cfg *Config, name, roll string, password []byte
 	}
 	var vault account.Vault
 	var entry []byte
-	_, err = l.client.SignUp(ctx, name, roll, password, func(a record.Account, export auth.ExportKey) (client.Enrolment, error) {
+	_, err = l.client.SignUp(ctx, name, roll, password, func(a record.Account, export client.ExportKey) (client.Enrolment, error) {
 		vault = account.Vault{Identity: key.NewIdentity(), Sync: key.NewSync()}
 		sealed, err := account.SealVault(export.Bytes(), vault)
 		entry = firstEntry(cfg, a, vault.Identity, l.host.ID())

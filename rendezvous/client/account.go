@@ -23,6 +23,10 @@ type Account struct {
 	Signed   [][]byte // the log's entries as they were signed
 }
 
+// ExportKey is what a password yields besides the proof of itself; no server
+// knows it.
+type ExportKey = auth.ExportKey
+
 // Enrolment is what a node makes of a password's export key at sign-up.
 type Enrolment struct {
 	Vault    []byte            // sealed under the export key, at most wire.MaxVault bytes
@@ -34,7 +38,7 @@ type Enrolment struct {
 // password yields; nothing has been created before it returns. SignUp returns
 // record.ErrName for a name that no account can have and wire.ErrNameTaken.
 // It spends about 0.2 s and 64 MiB on Argon2id.
-func (c *Client) SignUp(ctx context.Context, name, roll string, password []byte, enrol func(record.Account, auth.ExportKey) (Enrolment, error)) (record.Account, error) {
+func (c *Client) SignUp(ctx context.Context, name, roll string, password []byte, enrol func(record.Account, ExportKey) (Enrolment, error)) (record.Account, error) {
 	account, err := record.NewAccount(name, roll)
 	if err != nil {
 		return "", err
@@ -70,8 +74,8 @@ func (c *Client) SignUp(ctx context.Context, name, roll string, password []byte,
 // LoginResult is what a password opens.
 type LoginResult struct {
 	Account Account
-	Vault   []byte         // sealed under Export
-	Export  auth.ExportKey // from the password alone; no server knows it
+	Vault   []byte    // sealed under Export
+	Export  ExportKey // from the password alone; no server knows it
 }
 
 // Login proves the password of an account and fetches its vault. The device
