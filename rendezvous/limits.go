@@ -66,6 +66,9 @@ const (
 	// drainTimeout is how long a server that leaves waits for its nodes to go
 	// elsewhere, which they do at once when their next beat says so.
 	drainTimeout = 2 * time.Second
+	// expiryNotice is how long before its certificate's end a server that
+	// starts says so.
+	expiryNotice = 30 * 24 * time.Hour
 	// httpTimeout bounds a request on the metrics port.
 	httpTimeout = 5 * time.Second
 )

@@ -21,6 +21,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/auth"
 	"github.com/tryst-chat/tryst/rendezvous/cluster"
 	"github.com/tryst-chat/tryst/rendezvous/presence"
+	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
@@ -84,6 +85,7 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	s.introduce()
+	s.warnOfExpiry(time.Now())
 	var members []cluster.Server
 	for _, p := range s.cfg.Server.Servers {
 		members = append(members, cluster.Server{ID: p.ID, Name: p.Name})
@@ -116,6 +118,14 @@ func (s *Server) open() (err error) {
 		return fmt.Errorf("rendezvous: listen: %w", err)
 	}
 	return nil
+}
+
+// warnOfExpiry tells the operator in time that nodes will refuse this server.
+func (s *Server) warnOfExpiry(now time.Time) {
+	later := now.Add(expiryNotice)
+	if _, err := record.VerifyCertificate(s.cfg.Server.Certificate, s.cfg.Server.ClusterKey, later); err != nil {
+		s.log.Warn("this server's certificate is about to expire; renew it", "within", expiryNotice)
+	}
 }
 
 // handle brings the streams of a protocol to Run, which owns all goroutines

@@ -30,6 +30,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(initCommand(), runCommand(), statusCommand())
+	root.AddCommand(initCommand(), renewCommand(), runCommand(), statusCommand())
 	return root
 }

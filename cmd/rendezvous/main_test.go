@@ -85,6 +85,7 @@ func TestMistakes(t *testing.T) {
 		"init without folder": {[]string{"init", "--server", "s1=/ip4/192.0.2.1/tcp/1"}, "cluster"},
 		"init without server": {[]string{"init", "--cluster", empty}, "server"},
 		"init with nonsense":  {[]string{"init", "--cluster", empty, "--server", "s1:4001"}, "NAME=MULTIADDR"},
+		"renew nothing":       {[]string{"renew", "--cluster", empty}, "cluster.key"},
 		"run without folder":  {[]string{"run"}, "dir"},
 		"run in nothing":      {[]string{"run", "--dir", empty}, "server.key"},
 		"run with a format":   {[]string{"run", "--dir", empty, "--log-format", "xml"}, "xml"},

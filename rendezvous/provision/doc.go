@@ -15,6 +15,7 @@
 //	NAME/cluster.pub
 //	NAME/balancer.json       where it listens
 //
-// The package starts nothing and talks to nobody. The rendezvous command and
-// the testnet call Init; package rendezvous calls LoadServer.
+// Renew signs new certificates in there. The package starts nothing and talks
+// to nobody. The rendezvous command and the testnet call Init, the command
+// calls Renew, package rendezvous calls LoadServer.
 package provision

@@ -16,7 +16,6 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/tryst-chat/tryst/rendezvous/auth"
-	"github.com/tryst-chat/tryst/rendezvous/record"
 )
 
 // ErrExists is returned by Init where a cluster's files are already.
@@ -66,9 +65,8 @@ func Init(plan Plan, now time.Time) (Cluster, error) {
 	w.public(clusterPubFile, publicText(public))
 	secrets := auth.NewSecrets().Marshal()
 	for _, m := range c.Servers {
-		certificate := record.Certificate{Server: m.ID, Name: m.Name, From: now.Add(-clockSkew), Until: now.Add(plan.Lifetime)}
 		w.key(filepath.Join(m.Name, serverKeyFile), keys[m.Name])
-		w.public(filepath.Join(m.Name, certificateFile), certificate.Sign(signer(private)))
+		w.public(filepath.Join(m.Name, certificateFile), certify(m.ID, m.Name, private, plan.Lifetime, now))
 		w.public(filepath.Join(m.Name, clusterPubFile), publicText(public))
 		w.secret(filepath.Join(m.Name, secretsFile), secrets)
 		w.json(filepath.Join(m.Name, clusterFile), describe(plan, c))

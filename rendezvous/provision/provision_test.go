@@ -156,6 +156,52 @@ func TestImpossiblePlans(t *testing.T) {
 	}
 }
 
+func TestRenew(t *testing.T) {
+	p := plan(t)
+	p.Lifetime = time.Hour
+	now := time.Now()
+	made, err := provision.Init(p, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := files(t, p.Dir)
+	later := now.Add(24 * time.Hour)
+	renewed, err := provision.Renew(p.Dir, time.Hour, later)
+	if err != nil || len(renewed) != len(made.Servers) {
+		t.Fatalf("%v, %v", renewed, err)
+	}
+	for i, m := range made.Servers {
+		s, err := provision.LoadServer(m.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := record.VerifyCertificate(s.Certificate, made.Key, later)
+		if err != nil || c.Server != m.ID || c.Name != m.Name || renewed[i].ID != m.ID {
+			t.Errorf("%s: %+v, %v", m.Name, c, err)
+		}
+	}
+	after := files(t, p.Dir)
+	for name := range before {
+		if changed := before[name] != after[name]; changed != strings.HasSuffix(name, "server.cert") {
+			t.Errorf("%s changed: %t", name, changed)
+		}
+	}
+
+	other := plan(t)
+	if _, err := provision.Init(other, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(other.Dir, "cluster.key"), filepath.Join(p.Dir, "cluster.key")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provision.Renew(p.Dir, time.Hour, later); err == nil {
+		t.Error("renewed with another cluster's key")
+	}
+	if _, err := provision.Renew(other.Dir, time.Hour, later); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("renewed without a key: %v", err)
+	}
+}
+
 // A folder with one file spoiled is refused, and the error names the file.
 func TestLoadServerRefuses(t *testing.T) {
 	p := plan(t)
