@@ -1,0 +1,199 @@
+package cluster
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+
+	"github.com/tryst-chat/tryst/rendezvous/directory"
+	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
+)
+
+// patience bounds every wait of these tests; none of them needs a tenth of it
+// on an idle machine.
+const patience = 30 * time.Second
+
+// server is a cluster member that can be stopped and started again.
+type server struct {
+	id   libp2p.Option
+	peer peer.ID
+	dir  string
+
+	*Cluster
+	host    host.Host
+	stop    context.CancelFunc
+	stopped chan error
+	events  *eventLog
+}
+
+type eventLog struct {
+	mu     sync.Mutex
+	events []directory.Event
+}
+
+func (l *eventLog) add(events []directory.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, events...)
+}
+
+func (l *eventLog) has(want func(directory.Event) bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.events {
+		if want(e) {
+			return true
+		}
+	}
+	return false
+}
+
+func newHost(t testing.TB, opts ...libp2p.Option) host.Host {
+	t.Helper()
+	h, err := libp2p.New(append(opts,
+		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"),
+		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.DisableRelay(),
+	)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+// trio is servers that know each other.
+type trio struct {
+	t       testing.TB
+	members []Server
+	servers []*server
+}
+
+func newCluster(t testing.TB, n int) *trio {
+	t.Helper()
+	c := &trio{t: t}
+	for range n {
+		key := directorytest.NewKey()
+		s := &server{id: libp2p.Identity(key.Private()), peer: key.ID(), dir: t.TempDir()}
+		c.servers = append(c.servers, s)
+		c.members = append(c.members, Server{ID: s.peer})
+	}
+	for _, s := range c.servers {
+		c.start(s)
+	}
+	t.Cleanup(func() {
+		for _, s := range c.servers {
+			c.halt(s)
+		}
+	})
+	return c
+}
+
+// start starts a server on a new port and introduces it.
+func (c *trio) start(s *server) {
+	c.t.Helper()
+	s.host = newHost(c.t, s.id)
+	for _, other := range c.servers {
+		if other != s && other.stop != nil {
+			s.host.Peerstore().SetAddrs(other.peer, other.host.Addrs(), peerstore.PermanentAddrTTL)
+			other.host.Peerstore().SetAddrs(s.peer, s.host.Addrs(), peerstore.PermanentAddrTTL)
+		}
+	}
+	s.events = &eventLog{}
+	var err error
+	s.Cluster, err = New(Config{
+		Host: s.host, Dir: s.dir, Servers: c.members, Bootstrap: true,
+		Logger: slog.New(slog.DiscardHandler), OnApply: s.events.add,
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop, s.stopped = cancel, make(chan error, 1)
+	go func() { s.stopped <- s.Run(ctx) }()
+}
+
+// halt ends a server in good order.
+func (c *trio) halt(s *server) {
+	c.t.Helper()
+	if s.stop == nil {
+		return
+	}
+	s.stop()
+	if err := <-s.stopped; err != nil {
+		c.t.Errorf("Run: %v", err)
+	}
+	s.stop = nil
+	s.host.Close()
+}
+
+// kill takes a server's connections away first, so that it can hand nothing over
+// and nobody hears of it.
+func (c *trio) kill(s *server) {
+	s.host.Close()
+	s.stop()
+	<-s.stopped
+	s.stop = nil
+}
+
+func (c *trio) leader() *server {
+	c.t.Helper()
+	var leader *server
+	eventually(c.t, "a leader", func() bool {
+		for _, s := range c.servers {
+			if s.stop != nil && s.Status().State == "Leader" {
+				leader = s
+				return true
+			}
+		}
+		return false
+	})
+	return leader
+}
+
+func (c *trio) others(not *server) []*server {
+	var out []*server
+	for _, s := range c.servers {
+		if s != not && s.stop != nil {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// eventually polls until a condition holds.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(patience); !holds(); {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("no %s after %v", what, patience)
+		}
+	}
+}
+
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func (s *server) propose(t testing.TB, command []byte) uint64 {
+	t.Helper()
+	_, index, err := s.Propose(within(t), command)
+	if err != nil {
+		t.Fatalf("Propose: %v", err)
+	}
+	return index
+}

@@ -1,0 +1,136 @@
+package directory_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tryst-chat/tryst/rendezvous/directory"
+	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/rendezvous/wire"
+)
+
+func TestGroups(t *testing.T) {
+	b := newBench(t)
+	alice, bob, carol := b.signUp("alice1"), b.signUp("bob1"), b.signUp("carol1")
+	id := record.GroupID{7}
+	create := alice.Create(id, "friends")
+	r := b.ok(directory.AppendGroup(create))
+	event := r.Events[0].(directory.GroupChanged)
+	if event.Group != id || event.Length != 1 || !slices.Equal(event.Members, []record.Account{"alice1"}) {
+		t.Errorf("event %+v", event)
+	}
+	chain := b.chain(id)
+	join, rival := bob.Join(chain), carol.Join(chain)
+	b.ok(directory.AppendGroup(join))
+	if r := b.ok(directory.AppendGroup(join)); r.Events != nil {
+		t.Errorf("a repeated statement has events %v", r.Events)
+	}
+	b.ok(directory.AppendGroup(create))
+	b.refused(wire.ErrConflict, "the second on one head", directory.AppendGroup(rival))
+	b.refused(wire.ErrRefused, "join twice", directory.AppendGroup(bob.Join(b.chain(id))))
+	b.refused(wire.ErrRefused, "rekey by a stranger", directory.AppendGroup(carol.Rekey(b.chain(id))))
+	b.refused(wire.ErrGroupTaken, "name in use", directory.AppendGroup(carol.Create(record.GroupID{8}, "friends")))
+	b.refused(wire.ErrConflict, "ID in use", directory.AppendGroup(carol.Create(id, "others")))
+	b.refused(wire.ErrBadRequest, "nonsense", directory.AppendGroup([]byte("nonsense")))
+	b.refused(wire.ErrNoGroup, "no such group", directory.AppendGroup(carol.Rekey(record.Chain{})))
+	b.refused(wire.ErrRefused, "by nobody", directory.AppendGroup(directorytest.NewPerson("dave1").Join(b.chain(id))))
+	b.ok(directory.AppendGroup(bob.Rekey(b.chain(id))))
+
+	if got, err := b.GroupByName("friends"); err != nil || got != id {
+		t.Errorf("GroupByName: %v, %v", got, err)
+	}
+	if _, err := b.GroupByName("others"); !errors.Is(err, wire.ErrNoGroup) {
+		t.Errorf("GroupByName: %v", err)
+	}
+	if _, err := b.Group(record.GroupID{9}, 0, 1); !errors.Is(err, wire.ErrNoGroup) {
+		t.Errorf("Group: %v", err)
+	}
+	if got, err := b.GroupsOf("bob1"); err != nil || !slices.Equal(got, []record.GroupID{id}) {
+		t.Errorf("GroupsOf: %v, %v", got, err)
+	}
+}
+
+// A device may act for its account while it is in the log, not after.
+func TestRevokedDeviceCannotSpeakInGroups(t *testing.T) {
+	b := newBench(t)
+	alice := b.signUp("alice1")
+	id := record.GroupID{7}
+	b.ok(directory.AppendGroup(alice.Create(id, "friends")))
+	b.ok(directory.AppendDevice("alice1", alice.Entry(record.RevokeDevice, alice.Devices[0])))
+	b.refused(wire.ErrRefused, "a revoked device", directory.AppendGroup(alice.Rekey(b.chain(id))))
+}
+
+func TestLargeGroup(t *testing.T) {
+	b := newBench(t)
+	id := record.GroupID{7}
+	b.ok(directory.AppendGroup(b.signUp("p0").Create(id, "all")))
+	for i := 1; i < record.MaxMembers; i++ {
+		b.ok(directory.AppendGroup(b.signUp(record.Account(fmt.Sprintf("p%d", i))).Join(b.chain(id))))
+	}
+	b.refused(wire.ErrFull, "a member too many", directory.AppendGroup(b.signUp("late1").Join(b.chain(id))))
+
+	var statements [][]byte
+	for {
+		page, err := b.Group(id, uint64(len(statements)), wire.ChainPage)
+		if err != nil || len(page.Statements) > wire.ChainPage {
+			t.Fatalf("page of %d, %v", len(page.Statements), err)
+		}
+		statements = append(statements, page.Statements...)
+		if uint64(len(statements)) == page.Chain.Len() {
+			break
+		}
+	}
+	chain, err := record.VerifyChain(statements, func(record.Account, peer.ID) bool { return true })
+	if err != nil || chain.Head() != b.chain(id).Head() || len(chain.Members()) != record.MaxMembers {
+		t.Errorf("the stored chain verifies to %d members, %v", len(chain.Members()), err)
+	}
+}
+
+func TestListings(t *testing.T) {
+	b := newBench(t)
+	alice, bob := b.signUp("alice1"), b.signUp("bob1")
+	for i, name := range []record.GroupName{"d", "a", "b-b", "b", "c"} {
+		by := alice
+		if i%2 == 1 {
+			by = bob
+		}
+		b.ok(directory.AppendGroup(by.Create(record.GroupID{byte(i + 1)}, name)))
+	}
+	id, _ := b.GroupByName("a")
+	b.ok(directory.AppendGroup(alice.Join(b.chain(id))))
+
+	list := func(q directory.GroupQuery) (line string) {
+		for q.Limit = 2; ; {
+			page, more, err := b.Groups(q)
+			if err != nil || len(page) > 2 {
+				t.Fatalf("page of %d, %v", len(page), err)
+			}
+			for _, g := range page {
+				line += fmt.Sprintf("%s:%d:%v ", g.Name, g.Members, g.Mine)
+				q.After = g.Name
+			}
+			if !more {
+				return line
+			}
+			line += "| "
+		}
+	}
+	for _, c := range []struct {
+		q    directory.GroupQuery
+		want string
+	}{
+		{directory.GroupQuery{For: "alice1"}, "a:2:true b:1:false | b-b:1:true c:1:true | d:1:true "},
+		{directory.GroupQuery{For: "alice1", Mine: true}, "a:2:true b-b:1:true | c:1:true d:1:true "},
+		{directory.GroupQuery{For: "bob1", Mine: true}, "a:2:true b:1:true "},
+		{directory.GroupQuery{For: "carol1", Mine: true}, ""},
+	} {
+		if got := list(c.q); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.q, got, c.want)
+		}
+	}
+}
