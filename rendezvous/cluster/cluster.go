@@ -125,6 +125,9 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 // start starts Raft.
 func (c *Cluster) start() (*raft.Raft, error) {
 	logger := c.cfg.Logger
+	for _, s := range c.cfg.Servers {
+		logger.Info("server of the cluster", "name", s.Name, "peer", s.ID, "self", s.ID == c.self)
+	}
 	conf, log := c.cfg.raft(logger), durableLog{c.log, c.fail}
 	transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: listen(c.cfg.Host, c.member), MaxPool: pooledStreams, Timeout: rpcTimeout, Logger: conf.Logger,
