@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -138,12 +139,18 @@ func (g *gate) offer(p peer.ID, protocols []protocol.ID) {
 	_ = g.offers.Emit(event.EvtPeerProtocolsUpdated{Peer: p, Added: protocols})
 }
 
-// follow offers the peers that come, until ctx ends.
-func (g *gate) follow(ctx context.Context, sub event.Subscription) {
+// follow offers the peers that come, until ctx ends. Now and then it offers those
+// again that pubsub does not have: it forgets a peer whose stream it could not open,
+// or that was cut off several times.
+func (g *gate) follow(ctx context.Context, sub event.Subscription, has func() []peer.ID) {
+	again := time.NewTicker(offerInterval)
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-again.C:
+			g.offerMissing(has())
 		case ev, ok := <-sub.Out():
 			if !ok {
 				return
@@ -158,6 +165,15 @@ func (g *gate) follow(ctx context.Context, sub event.Subscription) {
 					g.forget(ev.Peer)
 				}
 			}
+		}
+	}
+}
+
+// offerMissing offers the connected peers that pubsub does not have.
+func (g *gate) offerMissing(has []peer.ID) {
+	for _, p := range g.Host.Network().Peers() {
+		if !slices.Contains(has, p) && !g.Contains(p) {
+			g.opened(p)
 		}
 	}
 }

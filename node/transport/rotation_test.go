@@ -8,14 +8,15 @@ import (
 )
 
 func TestRotationLosesNothing(t *testing.T) {
-	for n, each := range map[int]int{3: 60, 10: 20} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) { testRotation(t, n, each) })
+	for _, n := range []int{3, 10} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) { testRotation(t, n) })
 	}
 }
 
-// testRotation lets every member speak while all of them, one after the other, move
+// testRotation lets three members speak while all of them, one after the other, move
 // on to the next epoch's topic.
-func testRotation(t *testing.T, n, each int) {
+func testRotation(t *testing.T, n int) {
+	const speakers, each = 3, 60
 	hosts := newHosts(t, n)
 	m := membersOf(hosts...)
 	reachAll(t, hosts)
@@ -34,6 +35,12 @@ func testRotation(t *testing.T, n, each int) {
 	var speaking sync.WaitGroup
 	for i, r := range rotations {
 		speaking.Go(func() {
+			if i >= speakers {
+				if err := r.Enter("epoch 2"); err != nil {
+					t.Error(err)
+				}
+				return
+			}
 			for k, text := range said {
 				if k == each/3+i { // all at other moments
 					if err := r.Enter("epoch 2"); err != nil {
@@ -48,7 +55,7 @@ func testRotation(t *testing.T, n, each int) {
 	}
 	speaking.Wait()
 	for i := range hosts {
-		for k, from := range hosts {
+		for k, from := range hosts[:speakers] {
 			if k != i {
 				eventually(t, "everything said is heard", func() bool { return ear[i].has(from, said) })
 			}

@@ -83,7 +83,7 @@ func (h *Host) StartTopics(ctx context.Context, shares func(peer.ID) bool) (*Top
 		defer h.running.Done()
 		defer release()
 		defer stop()
-		g.follow(ctx, sub)
+		g.follow(ctx, sub, func() []peer.ID { return t.pubsub.ListPeers("") })
 		cancel()
 		_ = sub.Close()
 		g.shut()

@@ -1,0 +1,488 @@
+package group
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tryst-chat/tryst/node/key"
+	"github.com/tryst-chat/tryst/node/wire/pb"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+)
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// newSelf makes a device of an account.
+func newSelf(t testing.TB, account string) Self {
+	t.Helper()
+	device := key.NewDevice()
+	public, err := crypto.UnmarshalEd25519PublicKey(ed25519.PublicKey(device.Public()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := peer.IDFromPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Self{Member{record.Account(account), id}, device}
+}
+
+// actsFor is Acts of a fixed set of devices.
+func actsFor(devices ...Self) Acts {
+	return func(a record.Account, d peer.ID) bool {
+		return slices.ContainsFunc(devices, func(s Self) bool { return s.Account == a && s.Device == d })
+	}
+}
+
+func members(devices ...Self) []Member {
+	out := make([]Member, len(devices))
+	for i, d := range devices {
+		out[i] = d.Member
+	}
+	return out
+}
+
+// circle is a group whose members all have the chain and the secret.
+type circle struct {
+	selves []Self
+	states []State
+	acts   Acts
+}
+
+// newCircle makes a group of devices; the first creates it.
+func newCircle(t testing.TB, selves ...Self) *circle {
+	t.Helper()
+	c := &circle{selves: selves, acts: actsFor(selves...)}
+	first, statement, err := Create("walkers", selves[0], now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	statements := [][]byte{statement}
+	for _, self := range selves[1:] {
+		joined, err := Join(statements, c.acts, self, now)
+		if errors.Is(err, ErrMember) { // a second device
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		statements = append(statements, joined)
+	}
+	secret, err := first.SecretFor(1, selves[0].Account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, self := range selves {
+		s, err := FromChain(statements, c.acts, self.Member)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err = s.AcceptSecret(1, secret); err != nil {
+			t.Fatal(err)
+		}
+		c.states = append(c.states, s)
+	}
+	return c
+}
+
+// send lets device i send to all, and hands its sender keys out.
+func (c *circle) send(t testing.TB, i int, content string) []byte {
+	t.Helper()
+	out := c.sendOnly(t, i, content)
+	for k := range c.states {
+		if distribution, ok := out.SenderKeys[c.selves[k].Device]; ok {
+			c.hand(t, i, k, distribution)
+		}
+	}
+	return out.Message
+}
+
+func (c *circle) sendOnly(t testing.TB, i int, content string) Outgoing {
+	t.Helper()
+	s, out, err := c.states[i].Send([]byte(content), members(c.selves...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.states[i] = s
+	return out
+}
+
+func (c *circle) hand(t testing.TB, from, to int, distribution []byte) []Delivered {
+	t.Helper()
+	s, delivered, err := c.states[to].AcceptSenderKey(c.selves[from].Member, c.states[from].Epoch(), distribution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.states[to] = s
+	return delivered
+}
+
+func (c *circle) receive(t testing.TB, from, to int, message []byte) ([]Delivered, Effect) {
+	t.Helper()
+	s, delivered, effect, err := c.states[to].Receive(c.selves[from].Member, message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.states[to] = s
+	return delivered, effect
+}
+
+func expectContent(t *testing.T, delivered []Delivered, from Self, contents ...string) {
+	t.Helper()
+	if len(delivered) != len(contents) {
+		t.Fatalf("%d messages delivered, want %d", len(delivered), len(contents))
+	}
+	for i, d := range delivered {
+		if d.From != from.Member || string(d.Content) != contents[i] {
+			t.Errorf("delivered %q from %v", d.Content, d.From)
+		}
+	}
+}
+
+func TestMessagesReachAllDevicesOfMembers(t *testing.T) {
+	alice, bob := newSelf(t, "alice1"), newSelf(t, "bob2")
+	tablet := newSelf(t, "bob2") // his second device
+	c := newCircle(t, alice, bob, tablet)
+	for round := range 3 {
+		for i := range c.selves {
+			text := fmt.Sprintf("round %d from %d", round, i)
+			message := c.send(t, i, text)
+			for k := range c.selves {
+				delivered, effect := c.receive(t, i, k, message)
+				if k == i {
+					if !effect.Duplicate {
+						t.Error("took its own message")
+					}
+					continue
+				}
+				expectContent(t, delivered, c.selves[i], text)
+				if effect != (Effect{}) {
+					t.Errorf("effect %+v", effect)
+				}
+			}
+		}
+	}
+}
+
+func TestSenderKeysGoOnceToEachMemberDevice(t *testing.T) {
+	alice, bob, eve := newSelf(t, "alice1"), newSelf(t, "bob2"), newSelf(t, "eve3")
+	c := newCircle(t, alice, bob)
+	all := members(alice, bob, eve)
+	s, out, err := c.states[0].Send([]byte("one"), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out.SenderKeys) != 1 || out.SenderKeys[bob.Device] == nil {
+		t.Errorf("sender keys for %d devices", len(out.SenderKeys))
+	}
+	s, out, err = s.Send([]byte("two"), all)
+	if err != nil || len(out.SenderKeys) != 0 {
+		t.Errorf("sender keys again for %d devices, %v", len(out.SenderKeys), err)
+	}
+	if _, out, _ = s.Forget(bob.Device).Send([]byte("three"), all); len(out.SenderKeys) != 1 {
+		t.Error("none for a device that lost it")
+	}
+	tablet := newSelf(t, "bob2")
+	if _, out, _ = s.Send([]byte("three"), append(all, tablet.Member)); len(out.SenderKeys) != 1 || out.SenderKeys[tablet.Device] == nil {
+		t.Error("none for a device that was added later")
+	}
+}
+
+func TestDeviceAddedLaterReadsFromThereOn(t *testing.T) {
+	alice, bob, tablet := newSelf(t, "alice1"), newSelf(t, "bob2"), newSelf(t, "bob2")
+	c := newCircle(t, alice, bob)
+	before := c.send(t, 0, "before")
+	late, err := FromChain(c.states[0].Statements(), c.acts, tablet.Member)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := late.Topic(); ok || !late.Waiting() {
+		t.Error("it knows the topic without the secret")
+	}
+	secret, err := c.states[1].SecretFor(1, tablet.Account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if late, err = late.AcceptSecret(1, secret); err != nil {
+		t.Fatal(err)
+	}
+	c.selves, c.states = append(c.selves, tablet), append(c.states, late)
+	after := c.send(t, 0, "after")
+	if _, _, _, err := c.states[2].Receive(alice.Member, before); !errors.Is(err, ErrMessage) {
+		t.Errorf("read what was said before: %v", err)
+	}
+	delivered, _ := c.receive(t, 0, 2, after)
+	expectContent(t, delivered, alice, "after")
+	a, _ := c.states[0].Topic()
+	b, ok := c.states[2].Topic()
+	if a != b || !ok || len(a) != 2*topicSize {
+		t.Errorf("topics %q and %q", a, b)
+	}
+}
+
+func TestMessagesWaitForTheirKey(t *testing.T) {
+	c := newCircle(t, newSelf(t, "alice1"), newSelf(t, "bob2"))
+	first := c.sendOnly(t, 0, "one")
+	second := c.sendOnly(t, 0, "two")
+	for _, m := range [][]byte{second.Message, first.Message} {
+		if delivered, effect := c.receive(t, 0, 1, m); len(delivered) != 0 || effect != (Effect{NeedSenderKey: true}) {
+			t.Errorf("delivered %d, effect %+v", len(delivered), effect)
+		}
+	}
+	if _, effect := c.receive(t, 0, 1, first.Message); !effect.Duplicate {
+		t.Errorf("it waits twice: %+v", effect)
+	}
+	delivered := c.hand(t, 0, 1, first.SenderKeys[c.selves[1].Device])
+	expectContent(t, delivered, c.selves[0], "two", "one") // as they came
+	for _, m := range [][]byte{first.Message, second.Message} {
+		if delivered, effect := c.receive(t, 0, 1, m); len(delivered) != 0 || !effect.Duplicate {
+			t.Errorf("delivered again: %d, %+v", len(delivered), effect)
+		}
+	}
+	if again := c.hand(t, 0, 1, first.SenderKeys[c.selves[1].Device]); len(again) != 0 {
+		t.Error("the key came again and opened something")
+	}
+}
+
+func TestStrangersReadAndSayNothing(t *testing.T) {
+	alice, bob, eve := newSelf(t, "alice1"), newSelf(t, "bob2"), newSelf(t, "eve3")
+	c := newCircle(t, alice, bob)
+	out := c.sendOnly(t, 0, "secret")
+	if _, err := FromChain(c.states[0].Statements(), c.acts, eve.Member); !errors.Is(err, ErrNotMember) {
+		t.Errorf("a stranger has a state: %v", err)
+	}
+	if _, err := c.states[0].SecretFor(1, eve.Account); !errors.Is(err, ErrNotMember) {
+		t.Errorf("a stranger is given the secret: %v", err)
+	}
+	if _, _, effect, err := c.states[1].Receive(eve.Member, out.Message); !errors.Is(err, ErrNotMember) || !effect.NeedChain {
+		t.Errorf("a stranger speaks: %v", err)
+	}
+	if _, _, err := c.states[1].AcceptSenderKey(eve.Member, 1, out.SenderKeys[bob.Device]); !errors.Is(err, ErrNotMember) {
+		t.Errorf("a stranger's key: %v", err)
+	}
+}
+
+func TestNobodySpeaksAsAnother(t *testing.T) {
+	alice, bob, carol := newSelf(t, "alice1"), newSelf(t, "bob2"), newSelf(t, "carol3")
+	c := newCircle(t, alice, bob, carol)
+	out := c.sendOnly(t, 0, "mine")
+	c.hand(t, 0, 1, out.SenderKeys[bob.Device])
+	for name, from := range map[string]Member{
+		"another member":              carol.Member,
+		"another account's device":    {alice.Account, carol.Device},
+		"a device of another account": {carol.Account, alice.Device},
+	} {
+		if _, _, _, err := c.states[1].Receive(from, out.Message); !errors.Is(err, ErrMessage) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, _, err := c.states[1].AcceptSenderKey(from, 1, out.SenderKeys[bob.Device]); !errors.Is(err, ErrSenderKey) {
+			t.Errorf("%s hands out the chain: %v", name, err)
+		}
+	}
+	// A key that came in another's name opens nothing that the author sent.
+	thief, _, err := c.states[2].AcceptSenderKey(bob.Member, 1, out.SenderKeys[carol.Device])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := thief.Receive(alice.Member, out.Message); !errors.Is(err, ErrMessage) {
+		t.Errorf("opened with a stolen key: %v", err)
+	}
+	if _, _, _, err := thief.Receive(bob.Member, out.Message); !errors.Is(err, ErrMessage) {
+		t.Errorf("opened as the thief's: %v", err)
+	}
+}
+
+func TestEveryChangedByteIsNoticed(t *testing.T) {
+	c := newCircle(t, newSelf(t, "alice1"), newSelf(t, "bob2"))
+	message := c.send(t, 0, "hello")
+	for i := range message {
+		forged := bytes.Clone(message)
+		forged[i] ^= 1
+		_, delivered, _, _ := c.states[1].Receive(c.selves[0].Member, forged)
+		if len(delivered) != 0 {
+			t.Errorf("byte %d changed and still delivered", i)
+		}
+	}
+	other := newCircle(t, c.selves[0], c.selves[1])
+	if _, _, _, err := other.states[1].Receive(c.selves[0].Member, message); !errors.Is(err, ErrMessage) {
+		t.Errorf("taken in another group: %v", err)
+	}
+}
+
+func TestEpochs(t *testing.T) {
+	alice, bob, carol := newSelf(t, "alice1"), newSelf(t, "bob2"), newSelf(t, "carol3")
+	c := newCircle(t, alice, bob, carol)
+	old := c.send(t, 0, "old") // under way while the epoch changes
+	topic, _ := c.states[0].Topic()
+	next, statement, secret, err := c.states[0].Rekey(alice, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.states[0] = next
+	if changed, _ := next.Topic(); changed == topic {
+		t.Error("the topic stayed the same")
+	}
+	out := c.sendOnly(t, 0, "new")
+	if len(out.SenderKeys) != 2 {
+		t.Errorf("the new chain goes to %d devices", len(out.SenderKeys))
+	}
+
+	// Bob gets the message before the statement.
+	if delivered, effect := c.receive(t, 0, 1, out.Message); len(delivered) != 0 || !effect.NeedChain {
+		t.Errorf("ahead of the chain: %d delivered, %+v", len(delivered), effect)
+	}
+	if _, _, err := c.states[1].AcceptSenderKey(alice.Member, 2, out.SenderKeys[bob.Device]); !errors.Is(err, ErrBehind) {
+		t.Errorf("a key ahead of the chain: %v", err)
+	}
+	if _, err := c.states[1].AcceptSecret(2, secret); !errors.Is(err, ErrBehind) {
+		t.Errorf("a secret ahead of the chain: %v", err)
+	}
+	s, change, err := c.states[1].Extend([][]byte{statement}, c.acts)
+	if err != nil || !change.EpochStarted || len(change.Joined) != 0 || !s.Waiting() {
+		t.Fatalf("change %+v, waiting %t, %v", change, s.Waiting(), err)
+	}
+	if _, err := s.AcceptSecret(2, key.NewEpoch()); !errors.Is(err, ErrCommitment) {
+		t.Errorf("another secret: %v", err)
+	}
+	if _, err := s.AcceptSecret(1, secret); !errors.Is(err, ErrOver) {
+		t.Errorf("for the epoch before: %v", err)
+	}
+	if _, err := s.SecretFor(2, carol.Account); !errors.Is(err, ErrNoSecret) {
+		t.Errorf("gives what it has not: %v", err)
+	}
+	if _, err := s.SecretFor(1, carol.Account); !errors.Is(err, ErrOver) {
+		t.Errorf("gives the one before: %v", err)
+	}
+	if s, err = s.AcceptSecret(2, secret); err != nil {
+		t.Fatal(err)
+	}
+	c.states[1] = s
+	expectContent(t, c.hand(t, 0, 1, out.SenderKeys[bob.Device]), alice, "new")
+	delivered, _ := c.receive(t, 0, 1, old) // the old epoch's can still be read
+	expectContent(t, delivered, alice, "old")
+}
+
+func TestExtend(t *testing.T) {
+	alice, bob := newSelf(t, "alice1"), newSelf(t, "bob2")
+	acts := actsFor(alice, bob)
+	s, first, err := Create("walkers", alice, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	joined, err := Join([][]byte{first}, acts, bob, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Join([][]byte{first, joined}, acts, bob, now); !errors.Is(err, ErrMember) {
+		t.Errorf("joined twice: %v", err)
+	}
+	next, change, err := s.Extend([][]byte{first, joined}, acts) // what is known may come again
+	if err != nil || change.EpochStarted || !slices.Equal(change.Joined, []record.Account{"bob2"}) {
+		t.Fatalf("change %+v, %v", change, err)
+	}
+	if next.Waiting() || s.Chain().Member("bob2") || len(s.Statements()) != 1 || len(next.Statements()) != 2 {
+		t.Error("the state before was changed, or the one after is wrong")
+	}
+	_, fork, _ := Create("walkers", alice, now)
+	carol := newSelf(t, "carol3")
+	after, err := Join([][]byte{first, joined}, actsFor(alice, bob, carol), carol, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string][][]byte{"fork": {fork}, "gap": {after}, "garbage": {joined[:9]}} {
+		start := s
+		if name == "fork" {
+			start = next
+		}
+		if _, _, err := start.Extend(bad, actsFor(alice, bob, carol)); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+	if _, _, err := s.Extend([][]byte{joined}, actsFor(alice)); err == nil {
+		t.Error("a device that does not act for the account")
+	}
+}
+
+func TestBufferIsBoundedAndFair(t *testing.T) {
+	alice, bob, carol := newSelf(t, "alice1"), newSelf(t, "bob2"), newSelf(t, "carol3")
+	c := newCircle(t, alice, bob, carol)
+	small := c.sendOnly(t, 0, "small")
+	c.receive(t, 0, 2, small.Message)
+	dropped := 0
+	big := string(make([]byte, 60<<10))
+	for range 2 * MaxBufferedBytes / len(big) {
+		_, effect := c.receive(t, 1, 2, c.sendOnly(t, 1, big).Message)
+		dropped += effect.Dropped
+		if n := bufferedBytes(c.states[2].buffered); n > MaxBufferedBytes {
+			t.Fatalf("%d bytes wait", n)
+		}
+	}
+	if dropped == 0 {
+		t.Error("nothing was dropped")
+	}
+	expectContent(t, c.hand(t, 0, 2, small.SenderKeys[carol.Device]), alice, "small")
+
+	c = newCircle(t, alice, bob, carol)
+	dropped = 0
+	for range MaxBuffered + 5 {
+		_, effect := c.receive(t, 1, 2, c.sendOnly(t, 1, "x").Message)
+		dropped += effect.Dropped
+	}
+	if dropped != 5 || len(c.states[2].buffered) != MaxBuffered {
+		t.Errorf("%d dropped, %d wait", dropped, len(c.states[2].buffered))
+	}
+}
+
+func TestChainsOfOneDeviceAreBounded(t *testing.T) {
+	alice, bob := newSelf(t, "alice1"), newSelf(t, "bob2")
+	c := newCircle(t, alice, bob)
+	for range 3 * MaxChains {
+		s, out, err := c.states[0].beginEpochAgain().Send([]byte("x"), members(bob))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.states[0] = s
+		c.hand(t, 0, 1, out.SenderKeys[bob.Device])
+	}
+	if n := len(c.states[1].receivers); n != MaxChains {
+		t.Errorf("%d chains of one device", n)
+	}
+}
+
+// beginEpochAgain is a home restored from a copy: it has no sender chain.
+func (s State) beginEpochAgain() State {
+	s.sender, s.handed = nil, nil
+	return s
+}
+
+func TestMessageOfTooManyBytes(t *testing.T) {
+	c := newCircle(t, newSelf(t, "alice1"), newSelf(t, "bob2"))
+	if _, _, err := c.states[0].Send(make([]byte, 1<<20), nil); err == nil {
+		t.Error("a megabyte was sealed")
+	}
+	id := c.states[0].ID()
+	long, err := proto.Marshal(&pb.GroupMessage{Group: id[:], Epoch: 1, Sealed: make([]byte, 200<<10)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range [][]byte{nil, long, {0xff}} {
+		if _, _, _, err := c.states[1].Receive(c.selves[0].Member, m); !errors.Is(err, ErrMessage) {
+			t.Errorf("%d bytes: %v", len(m), err)
+		}
+	}
+}
+
+func TestNothingSecretIsPrinted(t *testing.T) {
+	c := newCircle(t, newSelf(t, "alice1"))
+	if s := fmt.Sprintf("%v %+v %#v", c.states[0], c.states[0], c.states[0]); s != "(secret) (secret) (secret)" {
+		t.Errorf("prints %s", s)
+	}
+}

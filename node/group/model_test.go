@@ -1,0 +1,245 @@
+package group
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestModel lets the devices of a group talk over a network that loses, doubles and
+// reorders messages, delays sender keys, and starts new epochs in between. The model
+// is a set: who has been given which message. Every message opens at most once at
+// each device, as its author's and unchanged; one that arrived, and whose key did,
+// has opened.
+func TestModel(t *testing.T) {
+	selves := []Self{newSelf(t, "alice1"), newSelf(t, "bob2"), newSelf(t, "bob2"), newSelf(t, "carol3")}
+	stranger := newSelf(t, "eve4")
+	rapid.Check(t, func(r *rapid.T) {
+		n := &network{circle: newCircle(t, selves...), opened: make(map[arrival]bool), secrets: make(map[uint64]secretOf)}
+		n.longest = n.states[0].Statements()
+		r.Repeat(map[string]func(*rapid.T){
+			"send":    func(r *rapid.T) { n.speak(r, device(r)) },
+			"arrive":  func(r *rapid.T) { n.arrive(r, rapid.Bool().Draw(r, "again")) },
+			"lose":    func(r *rapid.T) { n.lose(r) },
+			"key":     func(r *rapid.T) { n.bringKey(r) },
+			"rekey":   func(r *rapid.T) { n.rekey(r, device(r)) },
+			"catchUp": func(r *rapid.T) { n.catchUp(r, device(r)) },
+			"restart": func(r *rapid.T) { n.restart(r, device(r)) },
+			"stranger": func(r *rapid.T) {
+				if len(n.air) == 0 {
+					r.Skip()
+				}
+				p := n.air[0]
+				if _, delivered, _, err := n.states[p.to].Receive(stranger.Member, p.bytes); len(delivered) != 0 || !errors.Is(err, ErrNotMember) {
+					r.Fatalf("a stranger was heard: %v", err)
+				}
+			},
+			"": func(r *rapid.T) { n.check(r) },
+		})
+		n.settle(r)
+	})
+}
+
+func device(r *rapid.T) int { return rapid.IntRange(0, 3).Draw(r, "device") }
+
+// network is a circle and what is on its way in it.
+type network struct {
+	*circle
+	air     []packet
+	keys    []handing
+	said    int
+	opened  map[arrival]bool
+	longest [][]byte // the chain as the servers have it
+	secrets map[uint64]secretOf
+}
+
+// secretOf is a device that has an epoch's secret.
+type secretOf int
+
+type packet struct {
+	from, to int
+	bytes    []byte
+	text     string
+}
+
+type handing struct {
+	from, to int
+	epoch    uint64
+	key      []byte
+}
+
+type arrival struct {
+	to   int
+	text string
+}
+
+func (n *network) speak(r *rapid.T, from int) {
+	n.said++
+	text := fmt.Sprintf("%d says %d", from, n.said)
+	epoch := n.states[from].Epoch()
+	s, out, err := n.states[from].Send([]byte(text), members(n.selves...))
+	if err != nil {
+		r.Fatal(err)
+	}
+	n.states[from] = s
+	for to, self := range n.selves {
+		if key, ok := out.SenderKeys[self.Device]; ok {
+			n.keys = append(n.keys, handing{from, to, epoch, key})
+		}
+		if to != from {
+			n.air = append(n.air, packet{from, to, out.Message, text})
+		}
+	}
+}
+
+// arrive brings any packet, and keeps a copy on its way if again.
+func (n *network) arrive(r *rapid.T, again bool) {
+	if len(n.air) == 0 {
+		r.Skip()
+	}
+	i := rapid.IntRange(0, len(n.air)-1).Draw(r, "packet")
+	p := n.air[i]
+	if !again {
+		n.air = append(n.air[:i:i], n.air[i+1:]...)
+	}
+	n.deliver(r, p)
+}
+
+func (n *network) deliver(r *rapid.T, p packet) {
+	s, delivered, _, err := n.states[p.to].Receive(n.selves[p.from].Member, p.bytes)
+	if err != nil {
+		r.Fatalf("%q: %v", p.text, err)
+	}
+	n.states[p.to] = s
+	n.note(r, p.to, delivered)
+}
+
+func (n *network) note(r *rapid.T, to int, delivered []Delivered) {
+	for _, d := range delivered {
+		a := arrival{to, string(d.Content)}
+		var from, number int
+		if _, err := fmt.Sscanf(a.text, "%d says %d", &from, &number); err != nil || d.From != n.selves[from].Member {
+			r.Fatalf("%q came from %v", d.Content, d.From)
+		}
+		if n.opened[a] {
+			r.Fatalf("%q opened twice at %d", d.Content, to)
+		}
+		n.opened[a] = true
+	}
+}
+
+func (n *network) lose(r *rapid.T) {
+	if len(n.air) == 0 {
+		r.Skip()
+	}
+	n.air = n.air[1:]
+}
+
+func (n *network) bringKey(r *rapid.T) {
+	if len(n.keys) == 0 {
+		r.Skip()
+	}
+	i := rapid.IntRange(0, len(n.keys)-1).Draw(r, "key")
+	k := n.keys[i]
+	s, delivered, err := n.states[k.to].AcceptSenderKey(n.selves[k.from].Member, k.epoch, k.key)
+	switch {
+	case errors.Is(err, ErrBehind):
+		if k.epoch <= n.states[k.to].Epoch() {
+			r.Fatal("behind, it says, and is not")
+		}
+		return // it comes again
+	case err != nil:
+		r.Fatal(err)
+	}
+	n.keys = append(n.keys[:i:i], n.keys[i+1:]...)
+	n.states[k.to] = s
+	n.note(r, k.to, delivered)
+}
+
+// rekey starts an epoch, if the device knows the servers' chain to its end.
+func (n *network) rekey(r *rapid.T, i int) {
+	if len(n.states[i].Statements()) < len(n.longest) {
+		r.Skip()
+	}
+	s, _, _, err := n.states[i].Rekey(n.selves[i], now)
+	if err != nil {
+		r.Fatal(err)
+	}
+	n.states[i] = s
+	n.longest = s.Statements()
+	n.secrets[s.Epoch()] = secretOf(i)
+}
+
+func (n *network) catchUp(r *rapid.T, i int) {
+	s, _, err := n.states[i].Extend(n.longest, n.acts)
+	if err != nil {
+		r.Fatal(err)
+	}
+	if from, ok := n.secrets[s.Epoch()]; ok && s.Waiting() {
+		secret, err := n.states[from].SecretFor(s.Epoch(), n.selves[i].Account)
+		if errors.Is(err, ErrNoSecret) || errors.Is(err, ErrOver) {
+			return
+		}
+		if err != nil {
+			r.Fatal(err)
+		}
+		if s, err = s.AcceptSecret(s.Epoch(), secret); err != nil {
+			r.Fatal(err)
+		}
+	}
+	n.states[i] = s
+}
+
+func (n *network) restart(r *rapid.T, i int) { n.states[i] = roundTrip(r, n.states[i], n.acts) }
+
+// roundTrip stores a state and loads it again.
+func roundTrip(t rapid.TB, s State, acts Acts) State {
+	t.Helper()
+	b, err := s.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := Parse(b, s.Statements(), acts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := loaded.MarshalBinary()
+	if err != nil || !bytes.Equal(b, again) {
+		t.Fatalf("a state has two encodings: %v", err)
+	}
+	return loaded
+}
+
+// check holds after every step.
+func (n *network) check(r *rapid.T) {
+	for _, s := range n.states {
+		roundTrip(r, s, n.acts)
+		if len(s.buffered) > MaxBuffered || bufferedBytes(s.buffered) > MaxBufferedBytes || len(s.receivers) > MaxReceivers {
+			r.Fatal("the state grows without bounds")
+		}
+	}
+}
+
+// settle brings all that is still under way; then everything that arrived has opened.
+func (n *network) settle(r *rapid.T) {
+	for i := range n.states {
+		n.catchUp(r, i)
+	}
+	for len(n.keys) > 0 {
+		n.bringKey(r)
+	}
+	for _, p := range n.air {
+		n.deliver(r, p)
+		if !n.opened[arrival{p.to, p.text}] {
+			r.Fatalf("%q arrived at %d, as did its key, and did not open", p.text, p.to)
+		}
+	}
+	for i, s := range n.states {
+		if len(s.buffered) != 0 {
+			r.Fatalf("%d messages still wait at %d", len(s.buffered), i)
+		}
+	}
+}
