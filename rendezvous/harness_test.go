@@ -388,6 +388,27 @@ func next[N client.Notice](n *node) N {
 	}
 }
 
+// hear is next for what may be missed while a node finds another server, as it
+// does where the machine is too busy for beats: then there is a Resync in its
+// place, and told is false.
+func hear[N client.Notice](n *node) (notice N, told bool) {
+	n.Helper()
+	after := time.After(testTimeout)
+	for {
+		select {
+		case notice := <-n.Notices():
+			switch found := notice.(type) {
+			case N:
+				return found, true
+			case client.Resync:
+				return *new(N), false
+			}
+		case <-after:
+			n.Fatalf("there never was a %T", *new(N))
+		}
+	}
+}
+
 // whereabouts is a signed peer record with some address.
 func (n *node) whereabouts(seq uint64) []byte {
 	n.Helper()
