@@ -189,7 +189,11 @@ func (c *courier) connect(ctx context.Context, to peer.ID) (*transport.Link, err
 	if err := c.d.reach(ctx, to); err != nil {
 		return nil, err
 	}
-	return c.d.link.host.Link(ctx, to)
+	l, err := c.d.link.host.Link(ctx, to)
+	if err == nil {
+		c.d.checkHello(to, l.Hello())
+	}
+	return l, err
 }
 
 // underway is an entry whose receipt is awaited.

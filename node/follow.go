@@ -5,9 +5,11 @@ import (
 	"errors"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tryst-chat/tryst/node/store"
+	"github.com/tryst-chat/tryst/node/transport"
 	"github.com/tryst-chat/tryst/rendezvous/client"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
@@ -122,6 +124,19 @@ func (d *device) peerUp(ctx context.Context, p client.Presence) {
 		}
 	}
 	d.courier.seen(device)
+}
+
+// checkHello fetches the device log of the account that a device answers for, when
+// it names a longer one than is known here: there may be new devices.
+func (d *device) checkHello(from peer.ID, hello transport.Hello) {
+	owner, ok := d.people.owner(from)
+	if !ok || owner != hello.Account {
+		return
+	}
+	c, _ := d.people.contact(owner)
+	if grown, err := c.Compare(hello.LogLength, hello.LogHead); grown || err != nil {
+		d.handle(func(ctx context.Context) { d.accountChanged(ctx, owner) })
+	}
 }
 
 // meet follows which devices come, however the connection was made.

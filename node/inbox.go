@@ -66,11 +66,11 @@ func (in *inbox) take(tx *store.Tx, fx *effects, from account.Contact, device pe
 	peer := session.Identity{Account: from.Account, Device: device}
 	opened, err := tx.Session(device).Decrypt(in.d.self, peer, tx, delivery.Envelope, now)
 	switch {
-	case errors.Is(err, session.ErrDuplicate):
-		return pb.Refusal_NONE, nil
 	case errors.Is(err, session.ErrIdentity):
 		return pb.Refusal_UNKNOWN, nil
 	case err != nil:
+		// A duplicate too: this message is not here, so that it was sealed with a key
+		// that was used before, by a home that was restored from a copy.
 		in.d.log.Info("a message does not open; a new session is asked for", "peer", device, "err", err)
 		return pb.Refusal_RENEW, nil
 	}

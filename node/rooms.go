@@ -36,7 +36,7 @@ const maxForeign = 1024
 type room struct {
 	state    group.State // as the store has it
 	rotation *transport.Rotation
-	entered  chan struct{}         // closed when this device has the epoch's secret
+	entered  chan struct{}         // closed when this device is on the epoch's topic
 	since    time.Time             // when it began to wait for it
 	asked    map[peer.ID]time.Time // for the secret
 	owed     map[peer.ID]arrival   // who has asked for it before the chain here let them in
@@ -66,11 +66,18 @@ func newRooms(d *device) (*rooms, error) {
 }
 
 func (r *rooms) newRoom(s group.State) *room {
-	at := &room{state: s, entered: make(chan struct{}), since: time.Now(), asked: make(map[peer.ID]time.Time), owed: make(map[peer.ID]arrival)}
-	if !s.Waiting() {
+	return &room{
+		state: s, entered: make(chan struct{}), since: time.Now(),
+		asked: make(map[peer.ID]time.Time), owed: make(map[peer.ID]arrival),
+	}
+}
+
+func (at *room) enteredOnce() {
+	select {
+	case <-at.entered:
+	default:
 		close(at.entered)
 	}
-	return at
 }
 
 // statementName is the name of a value in the store: statements are many, never
@@ -115,10 +122,7 @@ func (r *rooms) put(tx *store.Tx, s group.State) error {
 		r.byID[id] = r.newRoom(s)
 		return nil
 	}
-	switch waited, waits := at.state.Waiting(), s.Waiting(); {
-	case waited && !waits:
-		close(at.entered)
-	case !waited && waits:
+	if !at.state.Waiting() && s.Waiting() { // a new epoch
 		at.entered, at.since = make(chan struct{}), time.Now()
 		clear(at.asked)
 	}
@@ -220,11 +224,8 @@ func (r *rooms) connected(devices []group.Member) (here []group.Member) {
 // listening divides the member devices of a group into those that are on its
 // topic now and the others.
 func (r *rooms) listening(id record.GroupID, devices []group.Member) (on, off []group.Member) {
-	r.mu.RLock()
-	rotation := r.byID[id].rotation
-	r.mu.RUnlock()
 	subscribed := make(map[peer.ID]bool)
-	for _, p := range rotation.Subscribed() {
+	for _, p := range r.rotation(id).Subscribed() {
 		subscribed[p] = true
 	}
 	for _, m := range devices {
@@ -244,28 +245,39 @@ func (r *rooms) enterAll() {
 	}
 }
 
-// enter enters the topic of a group's epoch, if its secret is here.
-func (r *rooms) enter(id record.GroupID) {
+// rotation returns a group's way to its topics.
+func (r *rooms) rotation(id record.GroupID) *transport.Rotation {
 	r.mu.Lock()
-	at, ok := r.byID[id]
-	if !ok {
-		r.mu.Unlock()
-		return
-	}
+	defer r.mu.Unlock()
+	at := r.byID[id]
 	if at.rotation == nil {
 		at.rotation = r.d.topics.Rotation(
 			func(p peer.ID) bool { return r.isMember(id, p) },
-			func(ctx context.Context, from peer.ID, data []byte) { r.arrived(from, id, data) },
+			func(_ context.Context, from peer.ID, data []byte) { r.arrived(from, id, data) },
 		)
 	}
-	rotation := at.rotation
-	topic, ok := at.state.Topic()
-	r.mu.Unlock()
+	return at.rotation
+}
+
+// enter enters the topic of a group's epoch, if its secret is here and it has
+// not been entered yet.
+func (r *rooms) enter(id record.GroupID) {
+	s, ok := r.state(id)
 	if !ok {
 		return
 	}
-	if err := rotation.Enter(topic); err != nil {
+	topic, ok := s.Topic()
+	if !ok {
+		return
+	}
+	if err := r.rotation(id).Enter(topic); err != nil {
 		r.d.log.Error("a group's topic was not entered", "err", err)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at := r.byID[id]; !at.state.Waiting() {
+		at.enteredOnce()
 	}
 }
 

@@ -58,6 +58,7 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 	var out group.Outgoing
 	var groupID record.GroupID
 	var want int
+	var absent []group.Member
 	err := r.d.commit(func(tx *store.Tx, fx *effects) error {
 		s, err := r.mine(name)
 		if err != nil {
@@ -79,21 +80,37 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 		}
 		fx.tell(Event{Kind: EventSending, ID: id.String(), Group: name})
 		on, off := r.listening(groupID, devices)
-		want = len(on)
+		want, absent = len(on), off
 		if err := r.handOut(tx, fx, s, devices, out); err != nil {
 			return err
 		}
-		for _, m := range off {
-			if err := r.d.tellDevice(tx, fx, m.Account, m.Device, wire.GroupCopy(out.Message)); err != nil {
-				return err
-			}
+		if absent, err = r.copyTo(tx, fx, absent, out.Message); err != nil {
+			return err
 		}
 		return r.put(tx, s)
 	})
+	for err == nil && len(absent) > 0 {
+		err = r.d.commit(func(tx *store.Tx, fx *effects) (err error) {
+			absent, err = r.copyTo(tx, fx, absent, out.Message)
+			return err
+		})
+	}
 	if err != nil {
 		return r.notMine(ctx, name, explain(err, "send to the group"))
 	}
 	return r.publish(ctx, groupID, name, id, out.Message, want)
+}
+
+// copyTo queues copies of a message for as many devices as one transaction takes
+// (the store keeps each one's content and its envelope) and returns the rest.
+func (r *rooms) copyTo(tx *store.Tx, fx *effects, devices []group.Member, message []byte) ([]group.Member, error) {
+	n := min(len(devices), max(1, store.MaxUpdate/4/len(message)))
+	for _, m := range devices[:n] {
+		if err := r.d.tellDevice(tx, fx, m.Account, m.Device, wire.GroupCopy(message)); err != nil {
+			return nil, err
+		}
+	}
+	return devices[n:], nil
 }
 
 // handOut queues this device's sender key for the devices that lack it.
@@ -112,10 +129,8 @@ func (r *rooms) handOut(tx *store.Tx, fx *effects, s group.State, devices []grou
 }
 
 func (r *rooms) publish(ctx context.Context, groupID record.GroupID, name record.GroupName, id wire.MessageID, message []byte, want int) error {
-	r.mu.RLock()
-	rotation := r.byID[groupID].rotation
-	r.mu.RUnlock()
-	if err := rotation.Publish(ctx, message, want); err != nil {
+	r.enter(groupID) // the secret may have come a moment ago
+	if err := r.rotation(groupID).Publish(ctx, message, want); err != nil {
 		return fail(CodeInternal, err, "Members who were not online get it all the same; send it again for the others.",
 			"The message did not go out to %s: %v.", name, err)
 	}

@@ -82,8 +82,9 @@ const (
 	// when it gives up.
 	unsubscribePoll  = 5 * time.Millisecond
 	unsubscribeTries = 400
-	// offerInterval is how often peers that pubsub has lost are offered to it again.
-	offerInterval = 2 * time.Second
+	// offerInterval is how often peers that pubsub has lost are offered to it again;
+	// below MeshPatience, so that a message is still held.
+	offerInterval = time.Second
 	// maxParked bounds the pubsub streams of strangers that wait unread (one a
 	// peer); the oldest is dropped.
 	maxParked = 256

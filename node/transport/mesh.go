@@ -18,19 +18,30 @@ type meshes struct {
 
 	mu      sync.Mutex
 	peers   map[string]map[peer.ID]struct{} // by topic
+	open    map[peer.ID]struct{}            // those that pubsub has a stream to
 	changed chan struct{}                   // closed, and replaced, at each change
 }
 
 func newMeshes(log *slog.Logger) *meshes {
-	return &meshes{log: log, peers: make(map[string]map[peer.ID]struct{}), changed: make(chan struct{})}
+	return &meshes{
+		log: log, peers: make(map[string]map[peer.ID]struct{}),
+		open: make(map[peer.ID]struct{}), changed: make(chan struct{}),
+	}
 }
 
-// size returns how many peers are in a topic's mesh, and a channel that is closed
-// when that, or another mesh, changes.
+// size returns how many peers in a topic's mesh a message would go out to now, and
+// a channel that is closed when that, or another mesh, changes. A peer that has
+// taken us into its mesh is in ours before pubsub has a stream to it; what is sent
+// to it until then is dropped.
 func (m *meshes) size(topic string) (n int, changed <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.peers[topic]), m.changed
+	for p := range m.peers[topic] {
+		if _, open := m.open[p]; open {
+			n++
+		}
+	}
+	return n, m.changed
 }
 
 // topicsOf returns the topics in whose mesh a peer is.
@@ -55,9 +66,9 @@ func (m *meshes) change(f func()) {
 	m.changed = make(chan struct{})
 }
 
-// Graft, Prune, Leave and OnClosedOutboundStream are the raw tracer's methods that
-// say who enters and leaves a mesh. A peer that goes away leaves all of them
-// without a Prune.
+// Graft, Prune, Leave, OnNewOutboundStream and OnClosedOutboundStream are the raw
+// tracer's methods that say who enters and leaves a mesh. A peer that goes away
+// leaves all of them without a Prune.
 
 func (m *meshes) Graft(p peer.ID, topic string) {
 	m.change(func() {
@@ -76,19 +87,25 @@ func (m *meshes) Leave(topic string) {
 	m.change(func() { delete(m.peers, topic) })
 }
 
+func (m *meshes) OnNewOutboundStream(p peer.ID, _ protocol.ID) {
+	m.change(func() { m.open[p] = struct{}{} })
+}
+
 func (m *meshes) OnClosedOutboundStream(p peer.ID) {
 	m.change(func() {
+		delete(m.open, p)
 		for _, peers := range m.peers {
 			delete(peers, p)
 		}
 	})
 }
 
-// DropRPC says that a peer's queue of topicQueue is full, UndeliverableMessage
-// that this node's own is: messages are lost here, and the group must fetch them.
+// DropRPC says that a peer's queue of topicQueue is full or there is no stream to
+// it, UndeliverableMessage that this node's own queue is full: messages are lost
+// here, and the group must fetch them.
 
 func (m *meshes) DropRPC(_ *pubsub.RPC, p peer.ID) {
-	m.log.Warn("a peer is too slow for its topics; messages to it are lost", "peer", p)
+	m.log.Warn("a message to a peer is lost: it is too slow or gone", "peer", p)
 }
 
 func (m *meshes) UndeliverableMessage(msg *pubsub.Message) {
@@ -105,7 +122,6 @@ func (m *meshes) RejectMessage(msg *pubsub.Message, reason string) {
 
 // The rest of the raw tracer has nothing to say about meshes.
 
-func (m *meshes) OnNewOutboundStream(peer.ID, protocol.ID)             {}
 func (m *meshes) Join(string)                                          {}
 func (m *meshes) ValidateMessage(*pubsub.Message)                      {}
 func (m *meshes) DeliverMessage(*pubsub.Message)                       {}

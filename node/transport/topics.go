@@ -91,9 +91,19 @@ func (h *Host) StartTopics(ctx context.Context, shares func(peer.ID) bool) (*Top
 	return t, nil
 }
 
-// options returns the settings, each of which is there for a reason given at
-// Topics or in limits.go.
+// options returns the settings and the guards, each of which is there for a reason
+// given at Topics.
 func (t *Topics) options() []pubsub.Option {
+	return append(t.settings(),
+		pubsub.WithBlacklist(t.gate),
+		pubsub.WithPeerFilter(t.accepts),
+		pubsub.WithGossipSubProtocols(topicProtocols, pubsub.GossipSubDefaultFeatures),
+		pubsub.WithFloodPublish(false),
+	)
+}
+
+// settings are those that have nothing to do with who is a member.
+func (t *Topics) settings() []pubsub.Option {
 	params := pubsub.DefaultGossipSubParams()
 	params.HeartbeatInterval = heartbeat
 	// Histories count heartbeats: keep them as long in time as others do.
@@ -101,10 +111,6 @@ func (t *Topics) options() []pubsub.Option {
 	params.PruneBackoff, params.UnsubscribeBackoff = meshBackoff, meshBackoff
 	return []pubsub.Option{
 		pubsub.WithGossipSubParams(params),
-		pubsub.WithGossipSubProtocols(topicProtocols, pubsub.GossipSubDefaultFeatures),
-		pubsub.WithBlacklist(t.gate),
-		pubsub.WithPeerFilter(t.accepts),
-		pubsub.WithFloodPublish(false),
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictSign),
 		pubsub.WithMaxMessageSize(maxTopicMessage),
 		pubsub.WithPeerOutboundQueueSize(topicQueue),
