@@ -15,12 +15,13 @@ import (
 	"github.com/tryst-chat/tryst/cmd/tryst/show"
 	"github.com/tryst-chat/tryst/node"
 	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
 const (
-	// commandTimeout bounds a command: twice what a server may take for one
-	// request, so that a second server can be tried.
-	commandTimeout = 20 * time.Second
+	// commandTimeout bounds a command: what a server may take for one request,
+	// and the time to find another server before it.
+	commandTimeout = wire.RequestTimeout + 5*time.Second
 	// fileTimeout bounds the commands that first read and seal a whole file.
 	fileTimeout = 10 * time.Minute
 )
