@@ -204,6 +204,9 @@ func enrol(ctx context.Context, cfg *Config, l *link, a record.Account, password
 		if errors.Is(err, wire.ErrWrongPassword) {
 			return none, nil, wrongPassword(err)
 		}
+		if errors.Is(err, wire.ErrConflict) {
+			continue // it took too long, or met a server that is behind
+		}
 		if err != nil {
 			return none, nil, explain(err, "log in")
 		}

@@ -16,8 +16,10 @@ import (
 
 // startRegistration is the first half of a sign-up. It refuses a name that is
 // taken, and must: for an account that exists the answer would let its receiver
-// test a guess at the password. Hence the barrier, too.
-func (s *Server) startRegistration(ctx context.Context, _ caller, m *pb.StartRegistration) (*pb.Response, error) {
+// test a guess at the password. Hence the barrier, too. For a free name it counts
+// as a guess: the OPRF's key depends on the name alone, so that answers without
+// end would be guesses made ahead at the password of whoever takes it.
+func (s *Server) startRegistration(ctx context.Context, c caller, m *pb.StartRegistration) (*pb.Response, error) {
 	account, err := record.NewAccount(m.GetName(), m.GetRoll())
 	if err != nil {
 		return nil, badRequest(err)
@@ -30,6 +32,10 @@ func (s *Server) startRegistration(ctx context.Context, _ caller, m *pb.StartReg
 		return nil, wire.ErrNameTaken
 	case !errors.Is(err, wire.ErrNoAccount):
 		return nil, err
+	}
+	now := time.Now()
+	if wait := s.guesses.admit(s.guess(account, c), now); wait > 0 {
+		return nil, tooMany(wait)
 	}
 	response, err := s.auth.RegistrationResponse(string(account), m.GetRequest())
 	if err != nil {
@@ -58,7 +64,16 @@ func (s *Server) signUp(ctx context.Context, c caller, m *pb.SignUp) (*pb.Respon
 	if !log.Has(c.device) {
 		return nil, fmt.Errorf("%w: the first device must sign up itself", wire.ErrRefused)
 	}
-	return s.propose(ctx, directory.SignUp(account, m.GetOpaqueRecord(), m.GetVault(), m.GetIdentity(), m.GetDevice()))
+	guess := s.guess(account, c) // as it was admitted, before there is an account
+	resp, err := s.propose(ctx, directory.SignUp(account, m.GetOpaqueRecord(), m.GetVault(), m.GetIdentity(), m.GetDevice()))
+	if err == nil {
+		s.guesses.succeeded(guess)
+	}
+	return resp, err
+}
+
+func tooMany(wait time.Duration) error {
+	return fmt.Errorf("%w: wait %s", wire.ErrTooMany, wait.Round(time.Second)+time.Second)
 }
 
 // startLogin answers a KE1. An account that does not exist gets an answer that
@@ -75,13 +90,16 @@ func (s *Server) startLogin(ctx context.Context, c caller, m *pb.StartLogin) (*p
 	}
 	now := time.Now()
 	if wait := s.guesses.admit(s.guess(account, c), now); wait > 0 {
-		return nil, fmt.Errorf("%w: wait %s", wire.ErrTooMany, wait.Round(time.Second)+time.Second)
+		return nil, tooMany(wait)
 	}
 	credentials, err := s.credentials(account)
 	if err != nil {
 		return nil, err
 	}
 	ke2, cookie, err := s.auth.Respond(string(account), credentials.OpaqueRecord, m.GetKe1(), s.binding(c, credentials), now)
+	if errors.Is(err, auth.ErrUnacceptableCost) {
+		return nil, err // the stored record is damaged: not the asker's fault
+	}
 	if err != nil {
 		return nil, badRequest(err)
 	}
@@ -103,6 +121,10 @@ func (s *Server) finishLogin(_ context.Context, c caller, m *pb.FinishLogin) (*p
 	switch {
 	case errors.Is(err, auth.ErrWrongPassword):
 		return nil, wire.ErrWrongPassword
+	case errors.Is(err, auth.ErrCookie), errors.Is(err, auth.ErrCookieExpired):
+		// Too slow, or the credentials have another version here than where the
+		// login began: it has to begin again.
+		return nil, fmt.Errorf("%w: %w", wire.ErrConflict, err)
 	case err != nil:
 		return nil, badRequest(err)
 	}
@@ -120,11 +142,20 @@ func (s *Server) finishLogin(_ context.Context, c caller, m *pb.FinishLogin) (*p
 }
 
 // appendDevice takes an entry from anybody: the identity key's signature, or
-// the device's own under its revocation, is what counts.
-func (s *Server) appendDevice(ctx context.Context, _ caller, m *pb.AppendDevice) (*pb.Response, error) {
+// the device's own under its revocation, is what counts. But a device adds only
+// itself, since a device key belongs to one account for ever: nobody else may
+// spend it.
+func (s *Server) appendDevice(ctx context.Context, c caller, m *pb.AppendDevice) (*pb.Response, error) {
 	account, err := record.ParseAccount(m.GetAccount())
 	if err != nil {
 		return nil, badRequest(err)
+	}
+	entry, err := record.ParseDeviceEntry(m.GetEntry())
+	if err != nil {
+		return nil, badRequest(err)
+	}
+	if entry.Op == record.AddDevice && entry.Device != c.device {
+		return nil, fmt.Errorf("%w: a device adds itself", wire.ErrRefused)
 	}
 	return s.propose(ctx, directory.AppendDevice(account, m.GetEntry()))
 }

@@ -55,6 +55,16 @@ func (d DeviceEntry) Sign(by Signer) []byte {
 	return seal(e.b, by)
 }
 
+// ParseDeviceEntry reads a signed entry without judging it: not its signature,
+// which a log's identity key verifies, and not its place. It returns ErrMalformed.
+func ParseDeviceEntry(signed []byte) (DeviceEntry, error) {
+	body, _, err := split(signed)
+	if err != nil {
+		return DeviceEntry{}, err
+	}
+	return parseDeviceEntry(body)
+}
+
 func parseDeviceEntry(body []byte) (DeviceEntry, error) {
 	d := newDecoder(body, deviceLabel)
 	var e DeviceEntry
