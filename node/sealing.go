@@ -1,0 +1,97 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tryst-chat/tryst/node/outbox"
+	"github.com/tryst-chat/tryst/node/session"
+	"github.com/tryst-chat/tryst/node/store"
+	"github.com/tryst-chat/tryst/node/wire"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+)
+
+// unseal drops the envelopes of everything that waits for a device, because it
+// does not open the session that they were sealed in.
+func unseal(tx *store.Tx, device peer.ID) {
+	for _, e := range tx.Entries(device, 0) {
+		if e.Envelope != nil {
+			e.Envelope = nil
+			tx.PutEntry(e)
+		}
+	}
+}
+
+// put adds a message for one device to the outbox. If a session is open it is
+// sealed at once, so that nothing more has to be written before it goes out.
+func (c *courier) put(tx *store.Tx, fx *effects, to record.Account, device peer.ID, id wire.MessageID, content []byte) error {
+	e := outbox.New(id, to, device, content, time.Now())
+	e.Copy = to == c.d.self.Account
+	if rec := tx.Session(device); rec.Ready() {
+		var err error
+		if e.Envelope, err = c.d.seal(tx, rec, e); err != nil {
+			return err
+		}
+	}
+	e, err := tx.AddEntry(e)
+	if err != nil {
+		return err
+	}
+	fx.wake(device, e.Seq)
+	return nil
+}
+
+// seal encrypts an entry's content in its device's session and keeps the
+// session's new state.
+func (d *device) seal(tx *store.Tx, rec session.Record, e outbox.Entry) ([]byte, error) {
+	rec, envelope, err := rec.Encrypt(d.self, session.Identity{Account: e.To, Device: e.Device}, e.Content)
+	if err != nil {
+		return nil, fmt.Errorf("seal for a device: %w", err)
+	}
+	tx.PutSession(e.Device, rec)
+	return envelope, nil
+}
+
+// sealEntry seals an entry that had to wait for a session, and begins one with
+// keys from the servers if there is none that the other side opens.
+func (d *device) sealEntry(ctx context.Context, e outbox.Entry) (outbox.Entry, error) {
+	if e.Renewals == 0 {
+		sealed, err := d.sealIn(e, func(rec session.Record) (session.Record, error) { return rec, nil })
+		if !errors.Is(err, session.ErrNoSession) {
+			return sealed, err
+		}
+	}
+	keys, err := d.link.client.TakeKeys(ctx, e.To, []peer.ID{e.Device})
+	if err != nil {
+		return e, fmt.Errorf("take keys: %w", err)
+	}
+	if len(keys) == 0 {
+		return e, errors.New("the device has published no keys yet")
+	}
+	return d.sealIn(e, func(rec session.Record) (session.Record, error) {
+		if rec.Ready() && e.Renewals == 0 {
+			return rec, nil // the other side has begun one meanwhile
+		}
+		return session.Begin(rec, d.self, session.Identity{Account: e.To, Device: e.Device}, keys[0].Bundle, keys[0].OneTime)
+	})
+}
+
+// sealIn seals an entry in the session that ready returns.
+func (d *device) sealIn(e outbox.Entry, ready func(session.Record) (session.Record, error)) (outbox.Entry, error) {
+	err := d.commit(func(tx *store.Tx, _ *effects) error {
+		rec, err := ready(tx.Session(e.Device))
+		if err != nil {
+			return err
+		}
+		if e.Envelope, err = d.seal(tx, rec, e); err != nil {
+			return err
+		}
+		tx.PutEntry(e)
+		return nil
+	})
+	return e, err
+}
