@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// drainQuiet is how long the end of the program waits for what was sent
-	// last, counted from the last sign of progress. Whoever is not there by
-	// then gets it from the outbox another time.
+	// drainQuiet is how long after the last sign of progress the end of the
+	// program still waits for what was sent. Whoever is not there by then gets
+	// it from the outbox another time.
 	drainQuiet = 5 * time.Second
 	// groupSettle lets a topic's queues reach the wire: GossipSub does not say
 	// when they have.
@@ -23,6 +23,7 @@ type pending struct {
 	mu      sync.Mutex
 	open    map[string]bool // by ID; true for groups
 	early   map[string]bool // IDs whose first event came before their command returned
+	moved   time.Time       // the last sign of progress
 	settled time.Time       // when the last group message is surely out
 	changed chan struct{}   // closed, and made anew, at every sign of progress
 }
@@ -41,6 +42,7 @@ func (p *pending) begin(id string, group bool) {
 		return
 	}
 	p.open[id] = group
+	p.moved = time.Now()
 }
 
 // note looks at every event of the node.
@@ -67,6 +69,7 @@ func (p *pending) note(e node.Event) {
 	default:
 		return
 	}
+	p.moved = time.Now()
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
@@ -75,10 +78,11 @@ func (p *pending) note(e node.Event) {
 func (p *pending) state(now time.Time) (wait time.Duration, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	until := p.settled
 	if len(p.open) > 0 {
-		return drainQuiet, p.changed
+		until = p.moved.Add(drainQuiet)
 	}
-	return max(0, p.settled.Sub(now)), p.changed
+	return max(0, until.Sub(now)), p.changed
 }
 
 // drain waits until everything is delivered, nothing has moved for a while, or

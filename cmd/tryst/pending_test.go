@@ -62,9 +62,9 @@ func TestDrain(t *testing.T) {
 	}{
 		"nothing":     {nil, time.Second},
 		"delivered":   {map[time.Duration][]node.Event{0: {sending}, 3 * time.Second: {delivered}}, 3 * time.Second},
-		"away":        {map[time.Duration][]node.Event{0: {sending}}, time.Second + drainQuiet},
+		"away":        {map[time.Duration][]node.Event{0: {sending}}, drainQuiet},
 		"group":       {map[time.Duration][]node.Event{0: {toGroup}, 2 * time.Second: {sent}}, 2*time.Second + groupSettle},
-		"slow file":   {map[time.Duration][]node.Event{0: {sending}, 5 * time.Second: {progress}, 9 * time.Second: {delivered}}, 9 * time.Second},
+		"slow file":   {map[time.Duration][]node.Event{0: {sending}, 4 * time.Second: {progress}, 8 * time.Second: {delivered}}, 8 * time.Second},
 		"gave it up":  {map[time.Duration][]node.Event{0: {sending}, 2 * time.Second: {{Kind: node.EventError, ID: "1"}}}, 2 * time.Second},
 		"both at now": {map[time.Duration][]node.Event{0: {sending, delivered}}, time.Second},
 	} {

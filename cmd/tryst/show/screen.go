@@ -16,6 +16,10 @@ import (
 // that its recipient seems to be away: longer than any first contact takes.
 const patience = 2 * time.Second
 
+// stale is how long a transfer may rest before the prompt no longer shows it:
+// whoever sent it may have left for today.
+const stale = 15 * time.Second
+
 // usageWidth is the column in which help tells what a command is for.
 const usageWidth = 48
 
@@ -26,9 +30,15 @@ type Screen struct {
 
 	mu    sync.Mutex
 	own   string                 // the account that is logged in
-	files map[string]string      // transfers under way: ID to how far
+	files map[string]transfer    // those under way, by ID
 	under map[string]*time.Timer // messages that no device has yet, by ID
 	names map[string]bool        // accounts and groups seen, for completion
+}
+
+// transfer is a file on its way.
+type transfer struct {
+	far   string      // in words
+	stale *time.Timer // takes it off the prompt
 }
 
 // NewScreen returns a screen on a terminal in raw mode.
@@ -36,7 +46,7 @@ func NewScreen(terminal io.ReadWriter, colour bool) *Screen {
 	s := &Screen{
 		term:  term.NewTerminal(terminal, ""),
 		style: style(colour),
-		files: make(map[string]string),
+		files: make(map[string]transfer),
 		under: make(map[string]*time.Timer),
 		names: make(map[string]bool),
 	}
@@ -69,12 +79,7 @@ func (s *Screen) Print(e Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.note(e)
-	text := s.words(e)
-	s.term.SetPrompt(s.prompt())
-	if text != "" {
-		text += "\n"
-	}
-	io.WriteString(s.term, text) // an empty text still draws the prompt anew
+	s.draw(s.words(e))
 }
 
 // note keeps what later events, the prompt and completion need; mu is held.
@@ -100,17 +105,48 @@ func (s *Screen) note(e Event) {
 			delete(s.under, e.ID)
 		}
 		if e.Kind != string(node.EventSent) {
-			delete(s.files, e.ID)
+			s.arrived(e.ID)
 		}
 	case string(node.EventProgress):
+		s.arrived(e.ID)
 		if done, total := number(e.Done), number(e.Total); done < total {
-			s.files[e.ID] = fmt.Sprintf("%s %d%%", Clean(e.Name), done*100/total)
-		} else {
-			delete(s.files, e.ID)
+			s.moves(e.ID, fmt.Sprintf("%s %d%%", Clean(e.Name), done*100/total))
 		}
 	case string(node.EventFile):
-		delete(s.files, e.ID)
+		s.arrived(e.ID)
 	}
+}
+
+// moves shows in the prompt how far a transfer is, for a while; mu is held.
+func (s *Screen) moves(id, far string) {
+	var t transfer
+	t = transfer{far, time.AfterFunc(stale, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.files[id].stale == t.stale {
+			delete(s.files, id)
+			s.draw("")
+		}
+	})}
+	s.files[id] = t
+}
+
+// arrived takes a transfer off the prompt; mu is held.
+func (s *Screen) arrived(id string) {
+	if t, ok := s.files[id]; ok {
+		t.stale.Stop()
+		delete(s.files, id)
+	}
+}
+
+// draw prints lines above the prompt, and the prompt anew, also for no lines;
+// mu is held.
+func (s *Screen) draw(lines string) {
+	s.term.SetPrompt(s.prompt())
+	if lines != "" {
+		lines += "\n"
+	}
+	io.WriteString(s.term, lines)
 }
 
 // await tells the person after a while that a message waits; mu is held.
@@ -122,7 +158,7 @@ func (s *Screen) await(e Event) {
 			return
 		}
 		delete(s.under, e.ID)
-		io.WriteString(s.term, s.style.dim("  "+recipient(e)+" is not there now; it goes out when they are back.")+"\n")
+		s.draw(s.style.dim("  " + recipient(e) + " is not there now; it goes out when they are back."))
 	})
 }
 
@@ -134,8 +170,8 @@ func (s *Screen) prompt() string {
 	}
 	moving := ""
 	if len(s.files) == 1 {
-		for _, far := range s.files {
-			moving = "[" + far + "] "
+		for _, t := range s.files {
+			moving = "[" + t.far + "] "
 		}
 	} else if len(s.files) > 1 {
 		moving = fmt.Sprintf("[%d files] ", len(s.files))

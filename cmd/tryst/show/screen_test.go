@@ -24,6 +24,12 @@ func typed(keys string) (*Screen, *keyboard) {
 	return NewScreen(k, false), k
 }
 
+func promptOf(s *Screen) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.prompt()
+}
+
 func TestScreenShowsConversation(t *testing.T) {
 	screen, shown := typed("")
 	screen.Print(Event{Kind: LoggedIn, Account: "alice42"})
@@ -38,7 +44,7 @@ func TestScreenShowsConversation(t *testing.T) {
 			t.Errorf("%q is not in %q", want, shown.String())
 		}
 	}
-	if got := screen.prompt(); got != "alice42> " {
+	if got := promptOf(screen); got != "alice42> " {
 		t.Errorf("prompt %q", got)
 	}
 }
@@ -61,14 +67,32 @@ func TestScreenShowsProgressInPrompt(t *testing.T) {
 	screen, _ := typed("")
 	progress := node.Event{Kind: node.EventProgress, ID: "1", Name: "photo.jpg", Done: 43, Total: 100}
 	screen.Print(FromNode(progress))
-	if got := screen.prompt(); got != "[photo.jpg 43%] tryst> " {
+	if got := promptOf(screen); got != "[photo.jpg 43%] tryst> " {
 		t.Errorf("prompt %q", got)
 	}
 	progress.Done = 100
 	screen.Print(FromNode(progress))
-	if got := screen.prompt(); got != "tryst> " {
+	if got := promptOf(screen); got != "tryst> " {
 		t.Errorf("prompt %q", got)
 	}
+}
+
+func TestScreenForgetsTransfersThatRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		screen, _ := typed("")
+		for done := range int64(2) {
+			screen.Print(FromNode(node.Event{Kind: node.EventProgress, ID: "1", Name: "photo.jpg", Done: done, Total: 2}))
+			time.Sleep(stale - time.Second) // of the bubble's clock
+		}
+		if got := promptOf(screen); got != "[photo.jpg 50%] tryst> " {
+			t.Errorf("while it moves: %q", got)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := promptOf(screen); got != "tryst> " {
+			t.Errorf("when it rests: %q", got)
+		}
+	})
 }
 
 func TestHistoryKeepsNoPassword(t *testing.T) {
