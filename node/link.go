@@ -108,19 +108,23 @@ func pinnedCluster(cfg *Config) (ed25519.PublicKey, error) {
 	return k, nil
 }
 
-// pinCluster writes down the cluster key that the link has met, once.
-func pinCluster(cfg *Config, k ed25519.PublicKey) error {
+// pinCluster writes down the cluster key that the link has met. first tells that
+// there was none before.
+func pinCluster(cfg *Config, k ed25519.PublicKey) (first bool, err error) {
+	if len(cfg.ClusterKey) > 0 {
+		return false, nil // the person has said which
+	}
 	path := filepath.Join(cfg.Home, clusterFile)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("pin the cluster key: %w", err)
+		return false, fmt.Errorf("pin the cluster key: %w", err)
 	}
 	_, err = fmt.Fprintln(f, hex.EncodeToString(k))
 	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("pin the cluster key: %w", err)
+		return false, fmt.Errorf("pin the cluster key: %w", err)
 	}
-	return nil
+	return true, nil
 }
