@@ -60,6 +60,30 @@ func (g *gate) SetStreamHandler(id protocol.ID, handle network.StreamHandler) {
 	g.Host.SetStreamHandler(id, func(s network.Stream) { g.enter(parkedStream{s, handle}) })
 }
 
+// Network hides from pubsub the peers that do not speak GossipSub yet. It would try
+// them as it starts, and while such an attempt is under way it does not hear that
+// the peer has come to speak it.
+func (g *gate) Network() network.Network { return speakers{g.Host.Network(), g} }
+
+// speakers is the network with only the peers that speak GossipSub.
+type speakers struct {
+	network.Network
+	gate *gate
+}
+
+func (n speakers) Peers() []peer.ID {
+	return slices.DeleteFunc(n.Network.Peers(), func(p peer.ID) bool { return len(n.gate.speaks(p)) == 0 })
+}
+
+// speaks returns the versions of GossipSub that a peer is known to speak.
+func (g *gate) speaks(p peer.ID) []protocol.ID {
+	versions, err := g.Host.Peerstore().SupportsProtocols(p, topicProtocols...)
+	if err != nil { // nothing is known of it
+		return nil
+	}
+	return versions
+}
+
 // Add and Contains make the gate pubsub's Blacklist, which drops whatever a peer
 // sends or wrote that does not share a group any more. Add has nothing to do: who
 // is welcome is for shares to say.
@@ -114,9 +138,8 @@ func (g *gate) opened(p peer.ID) {
 	for _, s := range waiting {
 		go s.handle(s.stream) // as libp2p calls it; ends with the stream or with pubsub
 	}
-	protocols, err := g.Host.Peerstore().SupportsProtocols(p, topicProtocols...)
-	if err == nil && len(protocols) > 0 {
-		g.offer(p, protocols)
+	if versions := g.speaks(p); len(versions) > 0 {
+		g.offer(p, versions)
 	}
 }
 

@@ -31,6 +31,9 @@ func testRotation(t *testing.T, n int) {
 			t.Fatal(err)
 		}
 	}
+	for _, r := range rotations {
+		eventually(t, "all have met", func() bool { return r.topics.meshes.met() == n-1 && r.current.Ready(n-1) })
+	}
 	said := numbered("said", each)
 	var speaking sync.WaitGroup
 	for i, r := range rotations {
@@ -107,4 +110,11 @@ func TestRotationWaitsForTheLast(t *testing.T) {
 	if rotations[0].previous != nil || rotations[0].topics.accepts(hosts[1].ID(), "epoch 1") {
 		t.Error("the old topic was not left")
 	}
+}
+
+// met returns how many peers pubsub has a stream to.
+func (m *meshes) met() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.open)
 }
