@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -57,7 +58,7 @@ func readTicket(r io.Reader, server, fresh peer.ID) (peer.ID, error) {
 	if _, err := io.ReadFull(r, size[:]); err != nil {
 		return "", fmt.Errorf("read ticket: %w", err)
 	}
-	rest := make([]byte, int(size[0])+64)
+	rest := make([]byte, int(size[0])+ed25519.SignatureSize)
 	if _, err := io.ReadFull(r, rest); err != nil {
 		return "", fmt.Errorf("read ticket: %w", err)
 	}
