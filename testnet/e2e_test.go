@@ -2,9 +2,11 @@ package testnet_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -16,7 +18,15 @@ import (
 // testnet is shared by all tests that leave it as it is, each with names of
 // its own.
 
+// together is how many tests run at a time at least: they wait for other
+// processes most of their time, also on a machine with two cores.
+const together = 6
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); runtime.GOMAXPROCS(0) < together && parallel.Value.String() == fmt.Sprint(runtime.GOMAXPROCS(0)) {
+		_ = parallel.Value.Set(fmt.Sprint(together)) // unless somebody asked for another number
+	}
 	status := m.Run()
 	if err := suite.close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
