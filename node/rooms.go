@@ -38,6 +38,7 @@ type room struct {
 	rotation *transport.Rotation
 	entered  chan struct{}         // closed when this device is on the epoch's topic
 	since    time.Time             // when it began to wait for it
+	adopted  time.Time             // when this device came to the group; zero after a restart
 	asked    map[peer.ID]time.Time // for the secret
 	owed     map[peer.ID]arrival   // who has asked for it before the chain here let them in
 }
@@ -221,22 +222,31 @@ func (r *rooms) connected(devices []group.Member) (here []group.Member) {
 	return here
 }
 
-// listening divides the member devices of a group into those that are on its
-// topic now and the others.
+// listening returns the member devices of a group that are on its topic now, and
+// those that need copies of what is said there.
 func (r *rooms) listening(id record.GroupID, devices []group.Member) (on, off []group.Member) {
 	subscribed := make(map[peer.ID]bool)
 	for _, p := range r.rotation(id).Subscribed() {
 		subscribed[p] = true
 	}
+	r.mu.RLock()
+	newcomer := time.Since(r.byID[id].adopted) < newcomerTime
+	r.mu.RUnlock()
 	for _, m := range devices {
 		if subscribed[m.Device] {
 			on = append(on, m)
-		} else {
+		}
+		if newcomer || !subscribed[m.Device] {
 			off = append(off, m)
 		}
 	}
 	return on, off
 }
+
+// newcomerTime is how long a device that has come to a group sends copies to
+// everybody: those who have not seen the statement yet that lets it in take
+// nothing of its from the topic, and nobody tells it so.
+const newcomerTime = 10 * time.Second
 
 // enterAll enters the topics of all groups whose secret is here.
 func (r *rooms) enterAll() {

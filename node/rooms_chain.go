@@ -166,6 +166,9 @@ func (r *rooms) adopt(ctx context.Context, id record.GroupID) error {
 	if err != nil {
 		return err
 	}
+	r.mu.Lock()
+	r.byID[id].adopted = time.Now()
+	r.mu.Unlock()
 	r.enter(id)
 	r.meetMembers(ctx, s.Chain().Members())
 	r.ask(id)
