@@ -130,33 +130,47 @@ func (f *files) announce(ctx context.Context, path string) (announced, error) {
 	return a, nil
 }
 
-// openFile opens a regular file that may be sent.
+// openFile opens a file that may be sent.
 func openFile(path string) (*os.File, int64, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, fail(CodeNoFile, err, "Check the path; one with spaces can be quoted.", "There is no file %q.", path)
-	}
-	if err != nil {
-		return nil, 0, unreadable(path, err)
-	}
-	info, err := file.Stat()
+	file, info, err := openRegular(path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = fail(CodeNoFile, err, "Check the path; one with spaces can be quoted.", "There is no file %q.", path)
+	case errors.Is(err, errNotRegular) && info.IsDir():
+		err = fail(CodeNoFile, err, "Pack it into one file first.", "%q is a folder.", path)
+	case errors.Is(err, errNotRegular):
+		err = fail(CodeNoFile, err, "Copy it into an ordinary file first.", "%q is not an ordinary file.", path)
 	case err != nil:
 		err = unreadable(path, err)
-	case info.IsDir():
-		err = fail(CodeNoFile, nil, "Pack it into one file first.", "%q is a folder.", path)
-	case !info.Mode().IsRegular():
-		err = fail(CodeNoFile, nil, "Copy it into an ordinary file first.", "%q is not an ordinary file.", path)
 	case info.Size() > wire.MaxFile:
 		err = fail(CodeTooLong, nil, "Split it.", "%q is larger than %d GiB.", path, wire.MaxFile>>30)
 	case len(filepath.Base(path)) > wire.MaxFileName:
 		err = fail(CodeTooLong, nil, "Give it a shorter name.", "The name of %q is too long.", path)
 	}
 	if err != nil {
-		file.Close()
+		if file != nil {
+			file.Close()
+		}
 		return nil, 0, err
 	}
 	return file, info.Size(), nil
+}
+
+// errNotRegular is returned for folders, pipes and devices.
+var errNotRegular = errors.New("not an ordinary file")
+
+// openRegular opens a regular file. It looks before it opens, since to open a
+// pipe is to wait until somebody writes to it.
+func openRegular(path string) (*os.File, fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, info, errNotRegular
+	}
+	file, err := os.Open(path)
+	return file, info, err
 }
 
 func unreadable(path string, err error) *Error {
@@ -224,17 +238,28 @@ func fileLine(m transfer.Manifest, path string) *store.File {
 	return &store.File{ID: m.ID, Name: transfer.SafeName(m.Name), Size: uint64(m.Size), SHA256: m.SHA256, Path: path}
 }
 
-// received tells the person that a file is whole at the other side.
+// received tells the person that a file is whole at the other side: once an
+// account, though each of its devices says so, and not of one's own.
 func (f *files) received(tx *store.Tx, fx *effects, a arrival, done wire.FileReceived) error {
 	raw, ok := tx.Meta(offerName(done.Message))
-	if !ok || len(raw) != len(transfer.ID{}) {
+	if !ok || len(raw) != len(transfer.ID{}) || a.own(f.d) {
 		return nil
 	}
 	row, ok := getTransfer(tx, transfer.ID(raw))
-	if ok && row.Outgoing && f.mayFetch(row, a.device) {
-		fx.tell(Event{Kind: EventDelivered, ID: done.Message.String(), By: a.from.Account, Group: row.Group})
+	if !ok || !row.Outgoing || !f.mayFetch(row, a.device) {
+		return nil
 	}
+	told := receivedName(done.Message, a.from.Account)
+	if _, again := tx.Meta(told); again {
+		return nil
+	}
+	tx.PutMeta(told, []byte{1})
+	fx.tell(Event{Kind: EventDelivered, ID: done.Message.String(), By: a.from.Account, Group: row.Group})
 	return nil
+}
+
+func receivedName(message wire.MessageID, by record.Account) string {
+	return "received/" + string(message[:]) + string(by)
 }
 
 // mayFetch reports whether a device is one that a file was sent to.
@@ -265,12 +290,18 @@ func (f *files) serve(ctx context.Context, from peer.ID, req *pb.FileRequest, re
 		return refuse(pb.Refusal_UNKNOWN)
 	}
 	err = f.stream(ctx, row, req.GetFrom(), reply)
-	if errors.Is(err, transfer.ErrChanged) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	if hasChanged(err) {
 		f.d.emit(Event{Kind: EventError, ID: row.Message.String(), Err: fail(CodeFileFailed, err, "Send it again.",
 			"The file %q has changed or gone since it was sent, so that it cannot be fetched any more.", row.Path)})
 		return refuse(pb.Refusal_GONE)
 	}
 	return err
+}
+
+// hasChanged reports whether a file is not what was announced, or gone.
+func hasChanged(err error) bool {
+	return errors.Is(err, transfer.ErrChanged) || errors.Is(err, errNotRegular) ||
+		errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
 }
 
 // stream sends the list of hashes and then the chunks from one on.
@@ -279,7 +310,7 @@ func (f *files) stream(ctx context.Context, row transferRow, from uint64, reply 
 	if err != nil {
 		return err
 	}
-	file, err := os.Open(row.Path)
+	file, _, err := openRegular(row.Path)
 	if err != nil {
 		return err
 	}

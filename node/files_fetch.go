@@ -171,8 +171,11 @@ func (f *files) work(ctx context.Context, at *fetch, slots chan struct{}) {
 		switch {
 		case err == nil, ctx.Err() != nil:
 			return
-		case errors.Is(err, errGone), errors.Is(err, errRefused), corrupt >= maxCorrupt, isLocal(err):
+		case errors.Is(err, errGone), errors.Is(err, errRefused), corrupt >= maxCorrupt:
 			f.giveUp(at, m, err)
+			return
+		case isLocal(err):
+			f.putOff(at, m, err)
 			return
 		}
 		f.d.log.Info("a file is not whole yet", "peer", at.row.device(), "err", err)
@@ -195,11 +198,17 @@ func isLocal(err error) bool {
 	return errors.As(err, &local) || errors.As(err, &link)
 }
 
+// putOff tells the person that this machine cannot take a file. The transfer
+// stays, with what there is of it, and goes on at the next start.
+func (f *files) putOff(at *fetch, m transfer.Manifest, why error) {
+	f.d.emit(Event{Kind: EventError, ID: at.row.Message.String(), From: at.row.Account, Group: at.row.Group,
+		Err: fail(CodeFileFailed, why, "Make room, or make the folder writable; the file is fetched when you next log in.",
+			"The file %q from %s cannot be written here: %v.", transfer.SafeName(m.Name), at.row.Account, why)})
+}
+
 // giveUp forgets a transfer and tells the person.
 func (f *files) giveUp(at *fetch, m transfer.Manifest, why error) {
-	if !isLocal(why) {
-		f.folder.discard(at.id)
-	}
+	f.folder.discard(at.id)
 	err := f.d.commit(func(tx *store.Tx, fx *effects) error {
 		tx.RemoveTransfer(at.id)
 		fx.tell(Event{Kind: EventError, ID: at.row.Message.String(), From: at.row.Account, Group: at.row.Group,
