@@ -13,6 +13,7 @@ import (
 
 	"github.com/tryst-chat/tryst/balancer"
 	"github.com/tryst-chat/tryst/rendezvous/attach"
+	"github.com/tryst-chat/tryst/rendezvous/circuit"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
 )
@@ -123,8 +124,8 @@ func TestServerThatLeaves(t *testing.T) {
 	if _, err := circuitv2.Reserve(t.Context(), h, infoOf(t, b)); err != nil {
 		t.Fatal(err)
 	}
-	circuit := attach.CircuitAddrs([]peer.AddrInfo{infoOf(t, b)})
-	if err := dial(t, newHost(t), h.ID(), circuit); err != nil {
+	around := circuit.Addrs(infoOf(t, b))
+	if err := dial(t, newHost(t), h.ID(), around); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -138,7 +139,7 @@ func TestServerThatLeaves(t *testing.T) {
 	if h.Network().Connectedness(infoOf(t, b).ID) != network.Connected {
 		t.Fatal("the connection was closed")
 	}
-	if err := dial(t, newHost(t), h.ID(), circuit); err == nil {
+	if err := dial(t, newHost(t), h.ID(), around); err == nil {
 		t.Fatal("a circuit to a server that has left")
 	}
 }

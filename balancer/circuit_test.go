@@ -16,7 +16,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/tryst-chat/tryst/balancer"
-	"github.com/tryst-chat/tryst/rendezvous/attach"
+	"github.com/tryst-chat/tryst/rendezvous/circuit"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
@@ -95,7 +95,7 @@ func TestNoCircuitToStrangers(t *testing.T) {
 	b, _ := startBalancer(t, o, nil)
 	stranger, client := newHost(t), newHost(t)
 	ask(t, stranger, infoOf(t, b)) // is connected
-	addrs := attach.CircuitAddrs([]peer.AddrInfo{infoOf(t, b)})
+	addrs := circuit.Addrs(infoOf(t, b))
 	if err := dial(t, client, stranger.ID(), addrs); err == nil {
 		t.Fatal("reached a stranger through the relay")
 	}

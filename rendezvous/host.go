@@ -16,7 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
 
-	"github.com/tryst-chat/tryst/rendezvous/attach"
+	"github.com/tryst-chat/tryst/rendezvous/circuit"
 )
 
 // protectTag keeps the connection manager from cutting other servers.
@@ -39,7 +39,7 @@ func newHost(cfg Config) (host.Host, error) {
 	}
 	reached := cfg.Advertise
 	if len(reached) == 0 {
-		reached = attach.CircuitAddrs(cfg.Server.Balancers)
+		reached = circuit.Addrs(cfg.Server.Balancers...)
 	}
 	h, err := libp2p.New(
 		libp2p.Identity(cfg.Server.Key),

@@ -83,24 +83,6 @@ func New(cfg Config) (*Attachment, error) {
 // Attached returns behind how many balancers the server stands now.
 func (a *Attachment) Attached() int { return int(a.attached.Load()) }
 
-// CircuitAddrs returns the addresses at which a server behind these balancers
-// is reached, for its host's AddrsFactory.
-func CircuitAddrs(balancers []peer.AddrInfo) []ma.Multiaddr {
-	var addrs []ma.Multiaddr
-	for _, b := range balancers {
-		whole, err := peer.AddrInfoToP2pAddrs(&b)
-		if err != nil {
-			continue // not a peer ID: New would have nothing to dial either
-		}
-		for _, addr := range whole {
-			addrs = append(addrs, addr.Encapsulate(circuit))
-		}
-	}
-	return addrs
-}
-
-var circuit = ma.StringCast("/p2p-circuit")
-
 // Run stands behind every balancer, again and again, until ctx ends.
 func (a *Attachment) Run(ctx context.Context) error {
 	var group errgroup.Group

@@ -249,17 +249,3 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
-
-func TestCircuitAddrs(t *testing.T) {
-	h := newHost(t, libp2p.NoListenAddrs)
-	got := CircuitAddrs([]peer.AddrInfo{{ID: h.ID(), Addrs: []ma.Multiaddr{
-		ma.StringCast("/ip4/192.0.2.1/tcp/1"), ma.StringCast("/ip4/192.0.2.1/udp/1/quic-v1"),
-	}}})
-	want := []string{
-		"/ip4/192.0.2.1/tcp/1/p2p/" + h.ID().String() + "/p2p-circuit",
-		"/ip4/192.0.2.1/udp/1/quic-v1/p2p/" + h.ID().String() + "/p2p-circuit",
-	}
-	if len(got) != len(want) || got[0].String() != want[0] || got[1].String() != want[1] {
-		t.Fatalf("got %s, want %s", got, want)
-	}
-}

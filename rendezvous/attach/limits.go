@@ -15,7 +15,4 @@ const (
 	// refusedRetry is the wait after a balancer said no: an operator has to
 	// put something right first.
 	refusedRetry = 5 * time.Second
-	// reserveRetry is the wait after a reservation failed to renew while the
-	// one before still stands.
-	reserveRetry = 5 * time.Second
 )
