@@ -65,6 +65,8 @@ func (s *Server) routeOf(req *pb.Request) (route, bool) {
 		return to("withdraw", devices, s.withdraw, m.Withdraw), true
 	case *pb.Request_FindPeers:
 		return to("find_peers", devices, s.findPeers, m.FindPeers), true
+	case *pb.Request_GetPermit:
+		return to("get_permit", devices, s.getPermit, m.GetPermit), true
 	case *pb.Request_AppendGroup:
 		return to("append_group", devices, s.appendGroup, m.AppendGroup), true
 	case *pb.Request_ListGroups:

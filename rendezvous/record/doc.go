@@ -1,5 +1,6 @@
 // Package record defines what people, devices and servers sign: server
-// certificates, device logs, key bundles and group membership statements.
+// certificates, relay permits, device logs, key bundles and group membership
+// statements.
 //
 // Every record has one canonical encoding (see encode.go): a label that names
 // its kind, then its fields in a fixed order, then the Ed25519 signature over

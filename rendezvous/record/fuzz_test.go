@@ -52,6 +52,10 @@ func FuzzCertificate(f *testing.F) {
 	fuzz(f, bodies("certificate"), parseCertificate, func(c Certificate) []byte { return c.Sign(unsigned{}) })
 }
 
+func FuzzPermit(f *testing.F) {
+	fuzz(f, bodies("permit"), parsePermit, func(p Permit) []byte { return p.Sign(unsigned{}) })
+}
+
 func FuzzBundle(f *testing.F) {
 	fuzz(f, bodies("bundle"), parseBundle, func(b Bundle) []byte { return b.Sign(unsigned{}) })
 }

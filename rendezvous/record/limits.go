@@ -1,5 +1,7 @@
 package record
 
+import "time"
+
 // Limits of records. They bound what a stranger can make anybody parse.
 const (
 	// MaxRecord is the largest signed record: a one-time prekey or a bundle is
@@ -20,6 +22,13 @@ const (
 	// MaxPrekeys bounds the one-time prekeys that one device keeps in the
 	// directory: at 1.4 KB each a full stock fits one replicated command.
 	MaxPrekeys = 100
+	// PermitLifetime is how long a permit stands: a device that is revoked is
+	// off the relays within it. Devices renew theirs at half time.
+	PermitLifetime = time.Hour
+
+	// permitSkew is what the clock of the server that signs a permit may be
+	// ahead of the clock of who checks it.
+	permitSkew = 15 * time.Minute
 
 	maxName   = 32 // characters of an account's name or of a group's
 	maxRoll   = 16 // characters of a roll number

@@ -59,6 +59,7 @@ type kind struct {
 
 func kinds() []kind {
 	certificate := Certificate{Server: device.id(), Name: "s1", From: now, Until: now.Add(time.Hour)}
+	permit := Permit{Device: stranger.id(), Until: now.Add(PermitLifetime)}
 	entry := DeviceEntry{Account: "alice42", Seq: 3, Prev: Hash{9}, Op: AddDevice, Device: device.id(), Name: "laptop", At: now}
 	bundle := filled(func(b *Bundle) {
 		*b = Bundle{Account: "alice42", Device: device.id(), Suite: 1, SignedPrekeyID: 7, LastResortID: 1<<32 - 1, At: now}
@@ -74,6 +75,11 @@ func kinds() []kind {
 		{"certificate", certificate.Sign(identity), certificate,
 			func(s []byte) (any, error) { return VerifyCertificate(s, identity.public(), now) },
 			func(v any) []byte { return v.(Certificate).Sign(identity) }},
+		{"permit", permit.Sign(device), permit,
+			func(s []byte) (any, error) {
+				return VerifyPermit(s, certificate.Sign(identity), identity.public(), now)
+			},
+			func(v any) []byte { return v.(Permit).Sign(device) }},
 		{"device entry", entry.Sign(identity), entry,
 			func(s []byte) (any, error) {
 				body, signature, err := split(s)
@@ -167,6 +173,7 @@ func TestWrongKeys(t *testing.T) {
 	bundle := Bundle{Account: "alice42", Device: device.id()}
 	prekey := OneTimePrekey{Device: device.id()}
 	certificate := Certificate{Server: device.id(), From: now, Until: now.Add(time.Hour)}
+	permit := Permit{Device: stranger.id(), Until: now.Add(PermitLifetime)}
 	for _, c := range []struct {
 		name string
 		err  error
@@ -174,6 +181,11 @@ func TestWrongKeys(t *testing.T) {
 	}{
 		{"certificate by another cluster", second(VerifyCertificate(certificate.Sign(stranger), identity.public(), now)), ErrSignature},
 		{"certificate against no key", second(VerifyCertificate(certificate.Sign(identity), nil, now)), ErrSignature},
+		{"permit by another server", second(VerifyPermit(permit.Sign(stranger), certificate.Sign(identity), identity.public(), now)), ErrSignature},
+		{"permit by the cluster itself", second(VerifyPermit(permit.Sign(identity), certificate.Sign(identity), identity.public(), now)), ErrSignature},
+		{"permit with another cluster's certificate", second(VerifyPermit(permit.Sign(device), certificate.Sign(stranger), identity.public(), now)), ErrSignature},
+		{"permit with no certificate", second(VerifyPermit(permit.Sign(device), nil, identity.public(), now)), ErrMalformed},
+		{"permit as its own certificate", second(VerifyPermit(permit.Sign(device), permit.Sign(identity), identity.public(), now)), ErrMalformed},
 		{"bundle by another device", second(VerifyBundle(bundle.Sign(stranger), "alice42", device.id())), ErrSignature},
 		{"bundle of another account", second(VerifyBundle(bundle.Sign(device), "bob7", device.id())), ErrChain},
 		{"bundle of another device", second(VerifyBundle(bundle.Sign(device), "alice42", stranger.id())), ErrChain},
@@ -200,6 +212,28 @@ func TestCertificateTimes(t *testing.T) {
 		{now.Add(time.Hour), ErrExpired},
 	} {
 		if _, err := VerifyCertificate(signed, identity.public(), c.at); !errors.Is(err, c.want) {
+			t.Errorf("at %v: %v, want %v", c.at, err, c.want)
+		}
+	}
+}
+
+func TestPermitTimes(t *testing.T) {
+	certificate := Certificate{Server: device.id(), From: now, Until: now.Add(2 * time.Hour)}.Sign(identity)
+	signed := Permit{Device: stranger.id(), Until: now.Add(PermitLifetime)}.Sign(device)
+	long := Permit{Device: stranger.id(), Until: now.Add(PermitLifetime + permitSkew + time.Second)}.Sign(device)
+	for _, c := range []struct {
+		signed []byte
+		at     time.Time
+		want   error
+	}{
+		{signed, now, nil},
+		{signed, now.Add(PermitLifetime - time.Nanosecond), nil},
+		{signed, now.Add(PermitLifetime), ErrPermitExpired},
+		{signed, now.Add(2 * time.Hour), ErrExpired}, // the certificate
+		{long, now, ErrPermitExpired},
+		{long, now.Add(time.Second), nil},
+	} {
+		if _, err := VerifyPermit(c.signed, certificate, identity.public(), c.at); !errors.Is(err, c.want) {
 			t.Errorf("at %v: %v, want %v", c.at, err, c.want)
 		}
 	}

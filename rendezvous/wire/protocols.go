@@ -15,6 +15,9 @@ const (
 	Balancer protocol.ID = "/tryst/balancer/1.0.0"
 	// Backend: a server stands behind a balancer for as long as it is open.
 	Backend protocol.ID = "/tryst/backend/1.0.0"
+	// Relay: a device shows a balancer that it may be reached through its
+	// relay; one RelayRequest and one RelayReply a stream.
+	Relay protocol.ID = "/tryst/relay/1.0.0"
 	// Raft: between servers only.
 	Raft protocol.ID = "/tryst/raft/1.0.0"
 	// Forward: between servers only; a command on its way to the leader.

@@ -50,6 +50,7 @@ type Request struct {
 	//	*Request_ListGroups
 	//	*Request_GetGroup
 	//	*Request_Hello
+	//	*Request_GetPermit
 	Kind          isRequest_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -234,6 +235,15 @@ func (x *Request) GetHello() *Hello {
 	return nil
 }
 
+func (x *Request) GetGetPermit() *GetPermit {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_GetPermit); ok {
+			return x.GetPermit
+		}
+	}
+	return nil
+}
+
 type isRequest_Kind interface {
 	isRequest_Kind()
 }
@@ -298,6 +308,10 @@ type Request_Hello struct {
 	Hello *Hello `protobuf:"bytes,16,opt,name=hello,proto3,oneof"`
 }
 
+type Request_GetPermit struct {
+	GetPermit *GetPermit `protobuf:"bytes,17,opt,name=get_permit,json=getPermit,proto3,oneof"`
+}
+
 func (*Request_StartRegistration) isRequest_Kind() {}
 
 func (*Request_SignUp) isRequest_Kind() {}
@@ -328,6 +342,8 @@ func (*Request_GetGroup) isRequest_Kind() {}
 
 func (*Request_Hello) isRequest_Kind() {}
 
+func (*Request_GetPermit) isRequest_Kind() {}
+
 // Response is the only frame that a server sends back.
 type Response struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -345,6 +361,7 @@ type Response struct {
 	//	*Response_Peers
 	//	*Response_Groups
 	//	*Response_Group
+	//	*Response_Permit
 	Kind          isResponse_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -484,6 +501,15 @@ func (x *Response) GetGroup() *GroupChain {
 	return nil
 }
 
+func (x *Response) GetPermit() *Permit {
+	if x != nil {
+		if x, ok := x.Kind.(*Response_Permit); ok {
+			return x.Permit
+		}
+	}
+	return nil
+}
+
 type isResponse_Kind interface {
 	isResponse_Kind()
 }
@@ -528,6 +554,10 @@ type Response_Group struct {
 	Group *GroupChain `protobuf:"bytes,11,opt,name=group,proto3,oneof"`
 }
 
+type Response_Permit struct {
+	Permit *Permit `protobuf:"bytes,12,opt,name=permit,proto3,oneof"`
+}
+
 func (*Response_Error) isResponse_Kind() {}
 
 func (*Response_Done) isResponse_Kind() {}
@@ -547,6 +577,8 @@ func (*Response_Peers) isResponse_Kind() {}
 func (*Response_Groups) isResponse_Kind() {}
 
 func (*Response_Group) isResponse_Kind() {}
+
+func (*Response_Permit) isResponse_Kind() {}
 
 type Error struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1672,6 +1704,96 @@ func (x *PeerPresence) GetRecord() []byte {
 	return nil
 }
 
+// GetPermit asks for what a balancer wants to see before the asking device may
+// be reached through its relay.
+type GetPermit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPermit) Reset() {
+	*x = GetPermit{}
+	mi := &file_rendezvous_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPermit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPermit) ProtoMessage() {}
+
+func (x *GetPermit) ProtoReflect() protoreflect.Message {
+	mi := &file_rendezvous_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPermit.ProtoReflect.Descriptor instead.
+func (*GetPermit) Descriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{24}
+}
+
+type Permit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Permit        []byte                 `protobuf:"bytes,1,opt,name=permit,proto3" json:"permit,omitempty"`           // signed record.Permit
+	Certificate   []byte                 `protobuf:"bytes,2,opt,name=certificate,proto3" json:"certificate,omitempty"` // signed record.Certificate of the server that signed it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Permit) Reset() {
+	*x = Permit{}
+	mi := &file_rendezvous_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Permit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Permit) ProtoMessage() {}
+
+func (x *Permit) ProtoReflect() protoreflect.Message {
+	mi := &file_rendezvous_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Permit.ProtoReflect.Descriptor instead.
+func (*Permit) Descriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Permit) GetPermit() []byte {
+	if x != nil {
+		return x.Permit
+	}
+	return nil
+}
+
+func (x *Permit) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
 type AppendGroup struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Statement     []byte                 `protobuf:"bytes,1,opt,name=statement,proto3" json:"statement,omitempty"` // signed record.Statement; the first creates the group
@@ -1681,7 +1803,7 @@ type AppendGroup struct {
 
 func (x *AppendGroup) Reset() {
 	*x = AppendGroup{}
-	mi := &file_rendezvous_proto_msgTypes[24]
+	mi := &file_rendezvous_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1693,7 +1815,7 @@ func (x *AppendGroup) String() string {
 func (*AppendGroup) ProtoMessage() {}
 
 func (x *AppendGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[24]
+	mi := &file_rendezvous_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1706,7 +1828,7 @@ func (x *AppendGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendGroup.ProtoReflect.Descriptor instead.
 func (*AppendGroup) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{24}
+	return file_rendezvous_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AppendGroup) GetStatement() []byte {
@@ -1726,7 +1848,7 @@ type ListGroups struct {
 
 func (x *ListGroups) Reset() {
 	*x = ListGroups{}
-	mi := &file_rendezvous_proto_msgTypes[25]
+	mi := &file_rendezvous_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1738,7 +1860,7 @@ func (x *ListGroups) String() string {
 func (*ListGroups) ProtoMessage() {}
 
 func (x *ListGroups) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[25]
+	mi := &file_rendezvous_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1751,7 +1873,7 @@ func (x *ListGroups) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroups.ProtoReflect.Descriptor instead.
 func (*ListGroups) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{25}
+	return file_rendezvous_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListGroups) GetAfter() string {
@@ -1778,7 +1900,7 @@ type GroupList struct {
 
 func (x *GroupList) Reset() {
 	*x = GroupList{}
-	mi := &file_rendezvous_proto_msgTypes[26]
+	mi := &file_rendezvous_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1790,7 +1912,7 @@ func (x *GroupList) String() string {
 func (*GroupList) ProtoMessage() {}
 
 func (x *GroupList) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[26]
+	mi := &file_rendezvous_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1803,7 +1925,7 @@ func (x *GroupList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupList.ProtoReflect.Descriptor instead.
 func (*GroupList) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{26}
+	return file_rendezvous_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GroupList) GetGroups() []*GroupSummary {
@@ -1833,7 +1955,7 @@ type GroupSummary struct {
 
 func (x *GroupSummary) Reset() {
 	*x = GroupSummary{}
-	mi := &file_rendezvous_proto_msgTypes[27]
+	mi := &file_rendezvous_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1845,7 +1967,7 @@ func (x *GroupSummary) String() string {
 func (*GroupSummary) ProtoMessage() {}
 
 func (x *GroupSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[27]
+	mi := &file_rendezvous_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1858,7 +1980,7 @@ func (x *GroupSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupSummary.ProtoReflect.Descriptor instead.
 func (*GroupSummary) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{27}
+	return file_rendezvous_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GroupSummary) GetId() []byte {
@@ -1910,7 +2032,7 @@ type GetGroup struct {
 
 func (x *GetGroup) Reset() {
 	*x = GetGroup{}
-	mi := &file_rendezvous_proto_msgTypes[28]
+	mi := &file_rendezvous_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1922,7 +2044,7 @@ func (x *GetGroup) String() string {
 func (*GetGroup) ProtoMessage() {}
 
 func (x *GetGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[28]
+	mi := &file_rendezvous_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1935,7 +2057,7 @@ func (x *GetGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroup.ProtoReflect.Descriptor instead.
 func (*GetGroup) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{28}
+	return file_rendezvous_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetGroup) GetBy() isGetGroup_By {
@@ -1999,7 +2121,7 @@ type GroupChain struct {
 
 func (x *GroupChain) Reset() {
 	*x = GroupChain{}
-	mi := &file_rendezvous_proto_msgTypes[29]
+	mi := &file_rendezvous_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2011,7 +2133,7 @@ func (x *GroupChain) String() string {
 func (*GroupChain) ProtoMessage() {}
 
 func (x *GroupChain) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[29]
+	mi := &file_rendezvous_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2024,7 +2146,7 @@ func (x *GroupChain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupChain.ProtoReflect.Descriptor instead.
 func (*GroupChain) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{29}
+	return file_rendezvous_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GroupChain) GetId() []byte {
@@ -2082,7 +2204,7 @@ type Beat struct {
 
 func (x *Beat) Reset() {
 	*x = Beat{}
-	mi := &file_rendezvous_proto_msgTypes[30]
+	mi := &file_rendezvous_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2216,7 @@ func (x *Beat) String() string {
 func (*Beat) ProtoMessage() {}
 
 func (x *Beat) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[30]
+	mi := &file_rendezvous_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2229,7 @@ func (x *Beat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beat.ProtoReflect.Descriptor instead.
 func (*Beat) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{30}
+	return file_rendezvous_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Beat) GetWatch() *Watch {
@@ -2154,7 +2276,7 @@ type Watch struct {
 
 func (x *Watch) Reset() {
 	*x = Watch{}
-	mi := &file_rendezvous_proto_msgTypes[31]
+	mi := &file_rendezvous_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2166,7 +2288,7 @@ func (x *Watch) String() string {
 func (*Watch) ProtoMessage() {}
 
 func (x *Watch) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[31]
+	mi := &file_rendezvous_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2179,7 +2301,7 @@ func (x *Watch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watch.ProtoReflect.Descriptor instead.
 func (*Watch) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{31}
+	return file_rendezvous_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Watch) GetAccounts() []string {
@@ -2204,7 +2326,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_rendezvous_proto_msgTypes[32]
+	mi := &file_rendezvous_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2216,7 +2338,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[32]
+	mi := &file_rendezvous_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2229,7 +2351,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{32}
+	return file_rendezvous_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Notice) GetKind() isNotice_Kind {
@@ -2313,7 +2435,7 @@ type GroupChanged struct {
 
 func (x *GroupChanged) Reset() {
 	*x = GroupChanged{}
-	mi := &file_rendezvous_proto_msgTypes[33]
+	mi := &file_rendezvous_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2325,7 +2447,7 @@ func (x *GroupChanged) String() string {
 func (*GroupChanged) ProtoMessage() {}
 
 func (x *GroupChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[33]
+	mi := &file_rendezvous_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2338,7 +2460,7 @@ func (x *GroupChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupChanged.ProtoReflect.Descriptor instead.
 func (*GroupChanged) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{33}
+	return file_rendezvous_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GroupChanged) GetId() []byte {
@@ -2366,7 +2488,7 @@ type BalancerRequest struct {
 
 func (x *BalancerRequest) Reset() {
 	*x = BalancerRequest{}
-	mi := &file_rendezvous_proto_msgTypes[34]
+	mi := &file_rendezvous_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2378,7 +2500,7 @@ func (x *BalancerRequest) String() string {
 func (*BalancerRequest) ProtoMessage() {}
 
 func (x *BalancerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[34]
+	mi := &file_rendezvous_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2391,7 +2513,7 @@ func (x *BalancerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BalancerRequest.ProtoReflect.Descriptor instead.
 func (*BalancerRequest) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{34}
+	return file_rendezvous_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *BalancerRequest) GetAvoid() [][]byte {
@@ -2414,7 +2536,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_rendezvous_proto_msgTypes[35]
+	mi := &file_rendezvous_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2426,7 +2548,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[35]
+	mi := &file_rendezvous_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2439,7 +2561,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{35}
+	return file_rendezvous_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Assignment) GetError() *Error {
@@ -2490,7 +2612,7 @@ type Backend struct {
 
 func (x *Backend) Reset() {
 	*x = Backend{}
-	mi := &file_rendezvous_proto_msgTypes[36]
+	mi := &file_rendezvous_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2502,7 +2624,7 @@ func (x *Backend) String() string {
 func (*Backend) ProtoMessage() {}
 
 func (x *Backend) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[36]
+	mi := &file_rendezvous_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2515,7 +2637,7 @@ func (x *Backend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backend.ProtoReflect.Descriptor instead.
 func (*Backend) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{36}
+	return file_rendezvous_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Backend) GetCertificate() []byte {
@@ -2549,7 +2671,7 @@ type BackendReply struct {
 
 func (x *BackendReply) Reset() {
 	*x = BackendReply{}
-	mi := &file_rendezvous_proto_msgTypes[37]
+	mi := &file_rendezvous_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2561,7 +2683,7 @@ func (x *BackendReply) String() string {
 func (*BackendReply) ProtoMessage() {}
 
 func (x *BackendReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[37]
+	mi := &file_rendezvous_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2574,10 +2696,108 @@ func (x *BackendReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackendReply.ProtoReflect.Descriptor instead.
 func (*BackendReply) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{37}
+	return file_rendezvous_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *BackendReply) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+// RelayRequest opens /tryst/relay/1.0.0: the device at the other end of the
+// connection may have a place on the relay for as long as its permit says.
+type RelayRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Certificate   []byte                 `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	Permit        []byte                 `protobuf:"bytes,2,opt,name=permit,proto3" json:"permit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayRequest) Reset() {
+	*x = RelayRequest{}
+	mi := &file_rendezvous_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayRequest) ProtoMessage() {}
+
+func (x *RelayRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rendezvous_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayRequest.ProtoReflect.Descriptor instead.
+func (*RelayRequest) Descriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *RelayRequest) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *RelayRequest) GetPermit() []byte {
+	if x != nil {
+		return x.Permit
+	}
+	return nil
+}
+
+type RelayReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayReply) Reset() {
+	*x = RelayReply{}
+	mi := &file_rendezvous_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayReply) ProtoMessage() {}
+
+func (x *RelayReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rendezvous_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayReply.ProtoReflect.Descriptor instead.
+func (*RelayReply) Descriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *RelayReply) GetError() *Error {
 	if x != nil {
 		return x.Error
 	}
@@ -2594,7 +2814,7 @@ type Forward struct {
 
 func (x *Forward) Reset() {
 	*x = Forward{}
-	mi := &file_rendezvous_proto_msgTypes[38]
+	mi := &file_rendezvous_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2606,7 +2826,7 @@ func (x *Forward) String() string {
 func (*Forward) ProtoMessage() {}
 
 func (x *Forward) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[38]
+	mi := &file_rendezvous_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2619,7 +2839,7 @@ func (x *Forward) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forward.ProtoReflect.Descriptor instead.
 func (*Forward) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{38}
+	return file_rendezvous_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Forward) GetCommand() []byte {
@@ -2640,7 +2860,7 @@ type ForwardReply struct {
 
 func (x *ForwardReply) Reset() {
 	*x = ForwardReply{}
-	mi := &file_rendezvous_proto_msgTypes[39]
+	mi := &file_rendezvous_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2652,7 +2872,7 @@ func (x *ForwardReply) String() string {
 func (*ForwardReply) ProtoMessage() {}
 
 func (x *ForwardReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[39]
+	mi := &file_rendezvous_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2665,7 +2885,7 @@ func (x *ForwardReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForwardReply.ProtoReflect.Descriptor instead.
 func (*ForwardReply) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{39}
+	return file_rendezvous_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ForwardReply) GetError() *Error {
@@ -2700,7 +2920,7 @@ type Rumours struct {
 
 func (x *Rumours) Reset() {
 	*x = Rumours{}
-	mi := &file_rendezvous_proto_msgTypes[40]
+	mi := &file_rendezvous_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2712,7 +2932,7 @@ func (x *Rumours) String() string {
 func (*Rumours) ProtoMessage() {}
 
 func (x *Rumours) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[40]
+	mi := &file_rendezvous_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2725,7 +2945,7 @@ func (x *Rumours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rumours.ProtoReflect.Descriptor instead.
 func (*Rumours) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{40}
+	return file_rendezvous_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Rumours) GetRumours() []*Rumour {
@@ -2749,7 +2969,7 @@ type Rumour struct {
 
 func (x *Rumour) Reset() {
 	*x = Rumour{}
-	mi := &file_rendezvous_proto_msgTypes[41]
+	mi := &file_rendezvous_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2761,7 +2981,7 @@ func (x *Rumour) String() string {
 func (*Rumour) ProtoMessage() {}
 
 func (x *Rumour) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[41]
+	mi := &file_rendezvous_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2774,7 +2994,7 @@ func (x *Rumour) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rumour.ProtoReflect.Descriptor instead.
 func (*Rumour) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{41}
+	return file_rendezvous_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Rumour) GetAccount() string {
@@ -2816,7 +3036,7 @@ var File_rendezvous_proto protoreflect.FileDescriptor
 
 const file_rendezvous_proto_rawDesc = "" +
 	"\n" +
-	"\x10rendezvous.proto\x12\x13tryst.rendezvous.v1\"\x89\b\n" +
+	"\x10rendezvous.proto\x12\x13tryst.rendezvous.v1\"\xca\b\n" +
 	"\aRequest\x12\x1b\n" +
 	"\tmin_index\x18\x01 \x01(\x04R\bminIndex\x12W\n" +
 	"\x12start_registration\x18\x02 \x01(\v2&.tryst.rendezvous.v1.StartRegistrationH\x00R\x11startRegistration\x126\n" +
@@ -2837,8 +3057,10 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\vlist_groups\x18\x0e \x01(\v2\x1f.tryst.rendezvous.v1.ListGroupsH\x00R\n" +
 	"listGroups\x12<\n" +
 	"\tget_group\x18\x0f \x01(\v2\x1d.tryst.rendezvous.v1.GetGroupH\x00R\bgetGroup\x122\n" +
-	"\x05hello\x18\x10 \x01(\v2\x1a.tryst.rendezvous.v1.HelloH\x00R\x05helloB\x06\n" +
-	"\x04kind\"\xdc\x04\n" +
+	"\x05hello\x18\x10 \x01(\v2\x1a.tryst.rendezvous.v1.HelloH\x00R\x05hello\x12?\n" +
+	"\n" +
+	"get_permit\x18\x11 \x01(\v2\x1e.tryst.rendezvous.v1.GetPermitH\x00R\tgetPermitB\x06\n" +
+	"\x04kind\"\x93\x05\n" +
 	"\bResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x122\n" +
 	"\x05error\x18\x02 \x01(\v2\x1a.tryst.rendezvous.v1.ErrorH\x00R\x05error\x12/\n" +
@@ -2851,7 +3073,8 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\x05peers\x18\t \x01(\v2\x1a.tryst.rendezvous.v1.PeersH\x00R\x05peers\x128\n" +
 	"\x06groups\x18\n" +
 	" \x01(\v2\x1e.tryst.rendezvous.v1.GroupListH\x00R\x06groups\x127\n" +
-	"\x05group\x18\v \x01(\v2\x1f.tryst.rendezvous.v1.GroupChainH\x00R\x05groupB\x06\n" +
+	"\x05group\x18\v \x01(\v2\x1f.tryst.rendezvous.v1.GroupChainH\x00R\x05group\x125\n" +
+	"\x06permit\x18\f \x01(\v2\x1b.tryst.rendezvous.v1.PermitH\x00R\x06permitB\x06\n" +
 	"\x04kind\"3\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
@@ -2919,7 +3142,11 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\x05peers\x18\x01 \x03(\v2!.tryst.rendezvous.v1.PeerPresenceR\x05peers\"@\n" +
 	"\fPeerPresence\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
-	"\x06record\x18\x02 \x01(\fR\x06record\"+\n" +
+	"\x06record\x18\x02 \x01(\fR\x06record\"\v\n" +
+	"\tGetPermit\"B\n" +
+	"\x06Permit\x12\x16\n" +
+	"\x06permit\x18\x01 \x01(\fR\x06permit\x12 \n" +
+	"\vcertificate\x18\x02 \x01(\fR\vcertificate\"+\n" +
 	"\vAppendGroup\x12\x1c\n" +
 	"\tstatement\x18\x01 \x01(\fR\tstatement\"6\n" +
 	"\n" +
@@ -2980,6 +3207,12 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\taddresses\x18\x02 \x03(\fR\taddresses\x12\x14\n" +
 	"\x05ready\x18\x03 \x01(\bR\x05ready\"@\n" +
 	"\fBackendReply\x120\n" +
+	"\x05error\x18\x01 \x01(\v2\x1a.tryst.rendezvous.v1.ErrorR\x05error\"H\n" +
+	"\fRelayRequest\x12 \n" +
+	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x16\n" +
+	"\x06permit\x18\x02 \x01(\fR\x06permit\">\n" +
+	"\n" +
+	"RelayReply\x120\n" +
 	"\x05error\x18\x01 \x01(\v2\x1a.tryst.rendezvous.v1.ErrorR\x05error\"#\n" +
 	"\aForward\x12\x18\n" +
 	"\acommand\x18\x01 \x01(\fR\acommand\"n\n" +
@@ -3008,7 +3241,7 @@ func file_rendezvous_proto_rawDescGZIP() []byte {
 	return file_rendezvous_proto_rawDescData
 }
 
-var file_rendezvous_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_rendezvous_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_rendezvous_proto_goTypes = []any{
 	(*Request)(nil),           // 0: tryst.rendezvous.v1.Request
 	(*Response)(nil),          // 1: tryst.rendezvous.v1.Response
@@ -3034,24 +3267,28 @@ var file_rendezvous_proto_goTypes = []any{
 	(*FindPeers)(nil),         // 21: tryst.rendezvous.v1.FindPeers
 	(*Peers)(nil),             // 22: tryst.rendezvous.v1.Peers
 	(*PeerPresence)(nil),      // 23: tryst.rendezvous.v1.PeerPresence
-	(*AppendGroup)(nil),       // 24: tryst.rendezvous.v1.AppendGroup
-	(*ListGroups)(nil),        // 25: tryst.rendezvous.v1.ListGroups
-	(*GroupList)(nil),         // 26: tryst.rendezvous.v1.GroupList
-	(*GroupSummary)(nil),      // 27: tryst.rendezvous.v1.GroupSummary
-	(*GetGroup)(nil),          // 28: tryst.rendezvous.v1.GetGroup
-	(*GroupChain)(nil),        // 29: tryst.rendezvous.v1.GroupChain
-	(*Beat)(nil),              // 30: tryst.rendezvous.v1.Beat
-	(*Watch)(nil),             // 31: tryst.rendezvous.v1.Watch
-	(*Notice)(nil),            // 32: tryst.rendezvous.v1.Notice
-	(*GroupChanged)(nil),      // 33: tryst.rendezvous.v1.GroupChanged
-	(*BalancerRequest)(nil),   // 34: tryst.rendezvous.v1.BalancerRequest
-	(*Assignment)(nil),        // 35: tryst.rendezvous.v1.Assignment
-	(*Backend)(nil),           // 36: tryst.rendezvous.v1.Backend
-	(*BackendReply)(nil),      // 37: tryst.rendezvous.v1.BackendReply
-	(*Forward)(nil),           // 38: tryst.rendezvous.v1.Forward
-	(*ForwardReply)(nil),      // 39: tryst.rendezvous.v1.ForwardReply
-	(*Rumours)(nil),           // 40: tryst.rendezvous.v1.Rumours
-	(*Rumour)(nil),            // 41: tryst.rendezvous.v1.Rumour
+	(*GetPermit)(nil),         // 24: tryst.rendezvous.v1.GetPermit
+	(*Permit)(nil),            // 25: tryst.rendezvous.v1.Permit
+	(*AppendGroup)(nil),       // 26: tryst.rendezvous.v1.AppendGroup
+	(*ListGroups)(nil),        // 27: tryst.rendezvous.v1.ListGroups
+	(*GroupList)(nil),         // 28: tryst.rendezvous.v1.GroupList
+	(*GroupSummary)(nil),      // 29: tryst.rendezvous.v1.GroupSummary
+	(*GetGroup)(nil),          // 30: tryst.rendezvous.v1.GetGroup
+	(*GroupChain)(nil),        // 31: tryst.rendezvous.v1.GroupChain
+	(*Beat)(nil),              // 32: tryst.rendezvous.v1.Beat
+	(*Watch)(nil),             // 33: tryst.rendezvous.v1.Watch
+	(*Notice)(nil),            // 34: tryst.rendezvous.v1.Notice
+	(*GroupChanged)(nil),      // 35: tryst.rendezvous.v1.GroupChanged
+	(*BalancerRequest)(nil),   // 36: tryst.rendezvous.v1.BalancerRequest
+	(*Assignment)(nil),        // 37: tryst.rendezvous.v1.Assignment
+	(*Backend)(nil),           // 38: tryst.rendezvous.v1.Backend
+	(*BackendReply)(nil),      // 39: tryst.rendezvous.v1.BackendReply
+	(*RelayRequest)(nil),      // 40: tryst.rendezvous.v1.RelayRequest
+	(*RelayReply)(nil),        // 41: tryst.rendezvous.v1.RelayReply
+	(*Forward)(nil),           // 42: tryst.rendezvous.v1.Forward
+	(*ForwardReply)(nil),      // 43: tryst.rendezvous.v1.ForwardReply
+	(*Rumours)(nil),           // 44: tryst.rendezvous.v1.Rumours
+	(*Rumour)(nil),            // 45: tryst.rendezvous.v1.Rumour
 }
 var file_rendezvous_proto_depIdxs = []int32{
 	5,  // 0: tryst.rendezvous.v1.Request.start_registration:type_name -> tryst.rendezvous.v1.StartRegistration
@@ -3065,38 +3302,41 @@ var file_rendezvous_proto_depIdxs = []int32{
 	19, // 8: tryst.rendezvous.v1.Request.announce:type_name -> tryst.rendezvous.v1.Announce
 	20, // 9: tryst.rendezvous.v1.Request.withdraw:type_name -> tryst.rendezvous.v1.Withdraw
 	21, // 10: tryst.rendezvous.v1.Request.find_peers:type_name -> tryst.rendezvous.v1.FindPeers
-	24, // 11: tryst.rendezvous.v1.Request.append_group:type_name -> tryst.rendezvous.v1.AppendGroup
-	25, // 12: tryst.rendezvous.v1.Request.list_groups:type_name -> tryst.rendezvous.v1.ListGroups
-	28, // 13: tryst.rendezvous.v1.Request.get_group:type_name -> tryst.rendezvous.v1.GetGroup
+	26, // 11: tryst.rendezvous.v1.Request.append_group:type_name -> tryst.rendezvous.v1.AppendGroup
+	27, // 12: tryst.rendezvous.v1.Request.list_groups:type_name -> tryst.rendezvous.v1.ListGroups
+	30, // 13: tryst.rendezvous.v1.Request.get_group:type_name -> tryst.rendezvous.v1.GetGroup
 	4,  // 14: tryst.rendezvous.v1.Request.hello:type_name -> tryst.rendezvous.v1.Hello
-	2,  // 15: tryst.rendezvous.v1.Response.error:type_name -> tryst.rendezvous.v1.Error
-	3,  // 16: tryst.rendezvous.v1.Response.done:type_name -> tryst.rendezvous.v1.Done
-	6,  // 17: tryst.rendezvous.v1.Response.registration:type_name -> tryst.rendezvous.v1.Registration
-	9,  // 18: tryst.rendezvous.v1.Response.login:type_name -> tryst.rendezvous.v1.Login
-	11, // 19: tryst.rendezvous.v1.Response.vault:type_name -> tryst.rendezvous.v1.Vault
-	14, // 20: tryst.rendezvous.v1.Response.account:type_name -> tryst.rendezvous.v1.AccountRecord
-	17, // 21: tryst.rendezvous.v1.Response.keys:type_name -> tryst.rendezvous.v1.KeyBundles
-	22, // 22: tryst.rendezvous.v1.Response.peers:type_name -> tryst.rendezvous.v1.Peers
-	26, // 23: tryst.rendezvous.v1.Response.groups:type_name -> tryst.rendezvous.v1.GroupList
-	29, // 24: tryst.rendezvous.v1.Response.group:type_name -> tryst.rendezvous.v1.GroupChain
-	14, // 25: tryst.rendezvous.v1.Vault.account:type_name -> tryst.rendezvous.v1.AccountRecord
-	18, // 26: tryst.rendezvous.v1.KeyBundles.devices:type_name -> tryst.rendezvous.v1.DeviceKeys
-	23, // 27: tryst.rendezvous.v1.Peers.peers:type_name -> tryst.rendezvous.v1.PeerPresence
-	27, // 28: tryst.rendezvous.v1.GroupList.groups:type_name -> tryst.rendezvous.v1.GroupSummary
-	31, // 29: tryst.rendezvous.v1.Beat.watch:type_name -> tryst.rendezvous.v1.Watch
-	32, // 30: tryst.rendezvous.v1.Beat.notices:type_name -> tryst.rendezvous.v1.Notice
-	2,  // 31: tryst.rendezvous.v1.Beat.error:type_name -> tryst.rendezvous.v1.Error
-	23, // 32: tryst.rendezvous.v1.Notice.up:type_name -> tryst.rendezvous.v1.PeerPresence
-	33, // 33: tryst.rendezvous.v1.Notice.group_changed:type_name -> tryst.rendezvous.v1.GroupChanged
-	2,  // 34: tryst.rendezvous.v1.Assignment.error:type_name -> tryst.rendezvous.v1.Error
-	2,  // 35: tryst.rendezvous.v1.BackendReply.error:type_name -> tryst.rendezvous.v1.Error
-	2,  // 36: tryst.rendezvous.v1.ForwardReply.error:type_name -> tryst.rendezvous.v1.Error
-	41, // 37: tryst.rendezvous.v1.Rumours.rumours:type_name -> tryst.rendezvous.v1.Rumour
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	24, // 15: tryst.rendezvous.v1.Request.get_permit:type_name -> tryst.rendezvous.v1.GetPermit
+	2,  // 16: tryst.rendezvous.v1.Response.error:type_name -> tryst.rendezvous.v1.Error
+	3,  // 17: tryst.rendezvous.v1.Response.done:type_name -> tryst.rendezvous.v1.Done
+	6,  // 18: tryst.rendezvous.v1.Response.registration:type_name -> tryst.rendezvous.v1.Registration
+	9,  // 19: tryst.rendezvous.v1.Response.login:type_name -> tryst.rendezvous.v1.Login
+	11, // 20: tryst.rendezvous.v1.Response.vault:type_name -> tryst.rendezvous.v1.Vault
+	14, // 21: tryst.rendezvous.v1.Response.account:type_name -> tryst.rendezvous.v1.AccountRecord
+	17, // 22: tryst.rendezvous.v1.Response.keys:type_name -> tryst.rendezvous.v1.KeyBundles
+	22, // 23: tryst.rendezvous.v1.Response.peers:type_name -> tryst.rendezvous.v1.Peers
+	28, // 24: tryst.rendezvous.v1.Response.groups:type_name -> tryst.rendezvous.v1.GroupList
+	31, // 25: tryst.rendezvous.v1.Response.group:type_name -> tryst.rendezvous.v1.GroupChain
+	25, // 26: tryst.rendezvous.v1.Response.permit:type_name -> tryst.rendezvous.v1.Permit
+	14, // 27: tryst.rendezvous.v1.Vault.account:type_name -> tryst.rendezvous.v1.AccountRecord
+	18, // 28: tryst.rendezvous.v1.KeyBundles.devices:type_name -> tryst.rendezvous.v1.DeviceKeys
+	23, // 29: tryst.rendezvous.v1.Peers.peers:type_name -> tryst.rendezvous.v1.PeerPresence
+	29, // 30: tryst.rendezvous.v1.GroupList.groups:type_name -> tryst.rendezvous.v1.GroupSummary
+	33, // 31: tryst.rendezvous.v1.Beat.watch:type_name -> tryst.rendezvous.v1.Watch
+	34, // 32: tryst.rendezvous.v1.Beat.notices:type_name -> tryst.rendezvous.v1.Notice
+	2,  // 33: tryst.rendezvous.v1.Beat.error:type_name -> tryst.rendezvous.v1.Error
+	23, // 34: tryst.rendezvous.v1.Notice.up:type_name -> tryst.rendezvous.v1.PeerPresence
+	35, // 35: tryst.rendezvous.v1.Notice.group_changed:type_name -> tryst.rendezvous.v1.GroupChanged
+	2,  // 36: tryst.rendezvous.v1.Assignment.error:type_name -> tryst.rendezvous.v1.Error
+	2,  // 37: tryst.rendezvous.v1.BackendReply.error:type_name -> tryst.rendezvous.v1.Error
+	2,  // 38: tryst.rendezvous.v1.RelayReply.error:type_name -> tryst.rendezvous.v1.Error
+	2,  // 39: tryst.rendezvous.v1.ForwardReply.error:type_name -> tryst.rendezvous.v1.Error
+	45, // 40: tryst.rendezvous.v1.Rumours.rumours:type_name -> tryst.rendezvous.v1.Rumour
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_rendezvous_proto_init() }
@@ -3120,6 +3360,7 @@ func file_rendezvous_proto_init() {
 		(*Request_ListGroups)(nil),
 		(*Request_GetGroup)(nil),
 		(*Request_Hello)(nil),
+		(*Request_GetPermit)(nil),
 	}
 	file_rendezvous_proto_msgTypes[1].OneofWrappers = []any{
 		(*Response_Error)(nil),
@@ -3132,12 +3373,13 @@ func file_rendezvous_proto_init() {
 		(*Response_Peers)(nil),
 		(*Response_Groups)(nil),
 		(*Response_Group)(nil),
+		(*Response_Permit)(nil),
 	}
-	file_rendezvous_proto_msgTypes[28].OneofWrappers = []any{
+	file_rendezvous_proto_msgTypes[30].OneofWrappers = []any{
 		(*GetGroup_Name)(nil),
 		(*GetGroup_Id)(nil),
 	}
-	file_rendezvous_proto_msgTypes[32].OneofWrappers = []any{
+	file_rendezvous_proto_msgTypes[34].OneofWrappers = []any{
 		(*Notice_Up)(nil),
 		(*Notice_AccountChanged)(nil),
 		(*Notice_GroupChanged)(nil),
@@ -3149,7 +3391,7 @@ func file_rendezvous_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rendezvous_proto_rawDesc), len(file_rendezvous_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   42,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
