@@ -138,10 +138,7 @@ func (w *world) open(home string) *person {
 	if home == "" {
 		home = w.TempDir()
 	}
-	n, err := Open(Config{Home: home, Balancers: []multiaddr.Multiaddr{w.balancer}, Logger: logger()})
-	if err != nil {
-		w.Fatal(err)
-	}
+	n := w.node(home)
 	p := &person{TB: w.TB, Node: n, home: home, w: w, closed: make(chan struct{})}
 	go func() {
 		defer close(p.closed)
@@ -153,6 +150,16 @@ func (w *world) open(home string) *person {
 	}()
 	w.Cleanup(p.end)
 	return p
+}
+
+// node opens a node; the caller reads its events and closes it.
+func (w *world) node(home string) *Node {
+	w.Helper()
+	n, err := Open(Config{Home: home, Balancers: []multiaddr.Multiaddr{w.balancer}, Logger: logger()})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return n
 }
 
 // end closes the node.
