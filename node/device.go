@@ -19,8 +19,6 @@ import (
 )
 
 const (
-	// maxHandlers bounds what is done at a time about notices and peers.
-	maxHandlers = 32
 	// prepareQueue bounds the sessions that wait to be prepared for their next
 	// message; one that is left out is only a little slower.
 	prepareQueue = 64
@@ -49,11 +47,9 @@ type device struct {
 	announceNow chan struct{} // holds a token when addresses should be announced
 	prepare     chan peer.ID
 
-	stop  context.CancelFunc
-	group *errgroup.Group
-	// handlers run what notices and peers call for, at most maxHandlers at a time.
-	handlers *errgroup.Group
-	running  context.Context
+	stop    context.CancelFunc
+	group   *errgroup.Group
+	errands workers // what notices and peers call for
 }
 
 // startDevice puts the parts together and sets them going. It owns the store
@@ -66,7 +62,7 @@ func startDevice(ctx context.Context, cfg *Config, s *store.Store, l *link, emit
 	}()
 	d := &device{
 		cfg: cfg, log: cfg.Logger, emit: emit, store: s, link: l,
-		announceNow: make(chan struct{}, 1), prepare: make(chan peer.ID, prepareQueue),
+		errands: workers{log: cfg.Logger}, announceNow: make(chan struct{}, 1), prepare: make(chan peer.ID, prepareQueue),
 	}
 	if err := d.loadSelf(); err != nil {
 		return nil, err
@@ -81,15 +77,15 @@ func startDevice(ctx context.Context, cfg *Config, s *store.Store, l *link, emit
 	}
 	d.people.changed = d.contactChanged
 
-	d.running, d.stop = context.WithCancel(context.WithoutCancel(ctx))
-	if d.topics, err = l.host.StartTopics(d.running, d.rooms.shares); err != nil {
+	ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
+	if d.topics, err = l.host.StartTopics(ctx, d.rooms.shares); err != nil {
 		d.stop()
 		return nil, err
 	}
 	l.host.Messages(&inbox{d}, d.hello)
 	l.host.ServeFiles(d.files.serve)
 	d.rooms.enterAll()
-	d.run()
+	d.run(ctx)
 	l.client.Attend(true)
 	d.rewatch()
 	return d, nil
@@ -108,11 +104,9 @@ func (d *device) loadSelf() error {
 }
 
 // run starts the goroutines that last as long as the device.
-func (d *device) run() {
-	d.group, d.running = errgroup.WithContext(d.running)
-	d.handlers = new(errgroup.Group)
-	d.handlers.SetLimit(maxHandlers)
-	ctx := d.running
+func (d *device) run(ctx context.Context) {
+	d.group, ctx = errgroup.WithContext(ctx)
+	d.errands.start(ctx)
 	d.group.Go(func() error { return d.courier.run(ctx) })
 	d.group.Go(func() error { return d.files.run(ctx) })
 	d.group.Go(func() error { return d.rooms.run(ctx) })
@@ -133,23 +127,14 @@ func (d *device) close() error {
 		cancel()
 	}
 	d.stop()
-	err := errors.Join(d.group.Wait(), d.handlers.Wait())
+	err := d.group.Wait()
+	d.errands.wait()
 	d.topics.Close()
 	err = errors.Join(err, d.link.close(), d.store.Close())
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("close device: %w", err)
 	}
 	return nil
-}
-
-// handle runs f beside the loop that calls it, as long as the device runs.
-func (d *device) handle(f func(ctx context.Context)) {
-	d.handlers.Go(func() error {
-		if d.running.Err() == nil {
-			f(d.running)
-		}
-		return nil
-	})
 }
 
 // hello is how this device introduces itself.

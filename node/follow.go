@@ -47,23 +47,23 @@ func (d *device) heed(n client.Notice) {
 	case client.Linked:
 		d.emit(Event{Kind: EventLink, Online: true, Text: "Connected to the servers."})
 		d.announce()
-		d.handle(d.linked)
+		d.errands.do(d.linked)
 	case client.Unlinked:
 		d.log.Info("the server is gone", "err", n.Err)
 		d.emit(Event{Kind: EventLink, Text: "The connection to the servers is lost; looking for another one. Messages between nodes go on."})
 	case client.Resync:
 		d.announce()
-		d.handle(d.resync)
+		d.errands.do(d.resync)
 	case client.PeerUp:
-		d.handle(func(ctx context.Context) { d.peerUp(ctx, n.Presence) })
+		d.errands.do(func(ctx context.Context) { d.peerUp(ctx, n.Presence) })
 	case client.AccountChanged:
-		d.handle(func(ctx context.Context) { d.accountChanged(ctx, n.Account) })
+		d.errands.do(func(ctx context.Context) { d.accountChanged(ctx, n.Account) })
 	case client.GroupChanged:
-		d.handle(func(ctx context.Context) { d.rooms.update(ctx, n.Group) })
+		d.errands.do(func(ctx context.Context) { d.rooms.update(ctx, n.Group) })
 	case client.KeysLow:
-		d.handle(func(ctx context.Context) { d.publishKeys(ctx, true) })
+		d.errands.do(func(ctx context.Context) { d.publishKeys(ctx, true) })
 	case client.Dismissed:
-		d.handle(d.dismissed)
+		d.errands.do(d.dismissed)
 	}
 }
 
@@ -101,7 +101,7 @@ func (d *device) resync(ctx context.Context) {
 		d.log.Info("presence was not fetched", "err", err)
 	}
 	for _, p := range present {
-		d.handle(func(ctx context.Context) { d.peerUp(ctx, p) })
+		d.errands.do(func(ctx context.Context) { d.peerUp(ctx, p) })
 	}
 }
 
@@ -142,7 +142,7 @@ func (d *device) checkHello(from peer.ID, hello transport.Hello) {
 	}
 	c, _ := d.people.contact(owner)
 	if grown, err := c.Compare(hello.LogLength, hello.LogHead); grown || err != nil {
-		d.handle(func(ctx context.Context) { d.accountChanged(ctx, owner) })
+		d.errands.do(func(ctx context.Context) { d.accountChanged(ctx, owner) })
 	}
 }
 

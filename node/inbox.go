@@ -77,7 +77,7 @@ func (in *inbox) take(tx *store.Tx, fx *effects, from account.Contact, device pe
 	content, err := wire.ParseContent(opened.Plaintext)
 	a := arrival{from, device, content}
 	if group, early := in.d.rooms.early(a); err == nil && early {
-		fx.after(func() { in.d.handle(func(ctx context.Context) { in.d.rooms.update(ctx, group) }) })
+		fx.after(func() { in.d.errands.do(func(ctx context.Context) { in.d.rooms.update(ctx, group) }) })
 		return pb.Refusal_LATER, nil
 	}
 	tx.PutSession(device, opened.Record)

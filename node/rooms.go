@@ -299,7 +299,7 @@ func (r *rooms) devicesChanged(c account.Contact, change account.Change) {
 	}
 	for _, s := range r.all() {
 		if s.Chain().Member(c.Account) && !s.Waiting() {
-			r.d.handle(func(ctx context.Context) { r.rekeySoon(ctx, s.ID(), s.Epoch()) })
+			r.d.errands.do(func(ctx context.Context) { r.rekeySoon(ctx, s.ID(), s.Epoch()) })
 		}
 	}
 }
@@ -308,7 +308,7 @@ func (r *rooms) devicesChanged(c account.Contact, change account.Change) {
 func (r *rooms) seen(device peer.ID) {
 	for _, s := range r.all() {
 		if s.Waiting() && r.isMember(s.ID(), device) {
-			r.d.handle(func(context.Context) { r.ask(s.ID()) })
+			r.d.errands.do(func(context.Context) { r.ask(s.ID()) })
 		}
 	}
 }

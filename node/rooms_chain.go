@@ -241,7 +241,7 @@ func (r *rooms) meetMembers(ctx context.Context, members []record.Account) {
 		r.d.log.Info("presence was not fetched", "err", err)
 	}
 	for _, p := range present {
-		r.d.handle(func(ctx context.Context) { r.d.peerUp(ctx, p) })
+		r.d.errands.do(func(ctx context.Context) { r.d.peerUp(ctx, p) })
 	}
 }
 

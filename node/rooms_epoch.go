@@ -45,9 +45,9 @@ func (r *rooms) run(ctx context.Context) error {
 				continue
 			}
 			if r.waitedFor(s.ID()) > rekeyPatience && r.d.link.client.Linked() {
-				r.d.handle(func(ctx context.Context) { r.rekey(ctx, s.ID(), s.Epoch()) })
+				r.d.errands.do(func(ctx context.Context) { r.rekey(ctx, s.ID(), s.Epoch()) })
 			} else {
-				r.d.handle(func(context.Context) { r.ask(s.ID()) })
+				r.d.errands.do(func(context.Context) { r.ask(s.ID()) })
 			}
 		}
 	}
@@ -101,7 +101,7 @@ func (r *rooms) answerEpoch(tx *store.Tx, fx *effects, a arrival, asked nwire.Ep
 	err := r.giveSecret(tx, fx, a.from.Account, a.device, asked)
 	if errors.Is(err, group.ErrNotMember) || errors.Is(err, group.ErrBehind) {
 		r.owe(asked.Group, a)
-		fx.after(func() { r.d.handle(func(ctx context.Context) { r.update(ctx, asked.Group) }) })
+		fx.after(func() { r.d.errands.do(func(ctx context.Context) { r.update(ctx, asked.Group) }) })
 		return nil
 	}
 	return err

@@ -188,10 +188,10 @@ func (r *rooms) receive(tx *store.Tx, fx *effects, id record.GroupID, from group
 	}
 	s, delivered, effect, err := s.Receive(from, message)
 	if effect.NeedChain {
-		fx.after(func() { r.d.handle(func(ctx context.Context) { r.update(ctx, id) }) })
+		fx.after(func() { r.d.errands.do(func(ctx context.Context) { r.update(ctx, id) }) })
 	}
 	if effect.NeedSecret {
-		fx.after(func() { r.d.handle(func(context.Context) { r.ask(id) }) })
+		fx.after(func() { r.d.errands.do(func(context.Context) { r.ask(id) }) })
 	}
 	if err != nil {
 		r.d.log.Warn("a group message is refused", "peer", from.Device, "err", err)
@@ -254,7 +254,7 @@ func (r *rooms) keep(tx *store.Tx, fx *effects, s group.State, delivered []group
 			continue
 		}
 		if content.ChainLength > s.Chain().Len() {
-			fx.after(func() { r.d.handle(func(ctx context.Context) { r.update(ctx, s.ID()) }) })
+			fx.after(func() { r.d.errands.do(func(ctx context.Context) { r.update(ctx, s.ID()) }) })
 		}
 		if tx.Seen(m.From.Device, content.ID) {
 			continue
