@@ -16,8 +16,8 @@ const (
 	// is killed: a server hands over its leadership, a node its last messages.
 	stopTimeout = 10 * time.Second
 	// expectTimeout bounds the wait for one event of a node: above every
-	// time-out that the node itself has for one command.
-	expectTimeout = 30 * time.Second
+	// time-out that the node itself has, several in a row, on a busy machine.
+	expectTimeout = 60 * time.Second
 	// bindTries is how often ports are drawn again when somebody else took
 	// one before its server could.
 	bindTries = 5

@@ -49,6 +49,20 @@ func TestOutboxGoesOutWhenTheRecipientReturns(t *testing.T) {
 	ida.sees(testnet.Event{Event: "delivered", ID: waiting.ID, By: "jan1"})
 }
 
+// A device that lost its power leaves connections that look alive. What is
+// sent into them goes out again once it is back, at another port.
+func TestOutboxGoesOutAfterAPowerCut(t *testing.T) {
+	t.Parallel()
+	net := suite.testnet(t)
+	lars, mina := enter(t, net, "lars", "1"), enter(t, net, "mina", "1")
+	lars.tells(mina, "while the light is on")
+	mina.Kill()
+	waiting := lars.do("send mina1 in the dark", testnet.Event{Event: "sending", To: "mina1"})
+	mina = mina.again()
+	mina.sees(testnet.Event{Event: "message", ID: waiting.ID, From: "lars1", Text: "in the dark"})
+	lars.sees(testnet.Event{Event: "delivered", ID: waiting.ID, By: "mina1"})
+}
+
 // A member of a group who was away is a member afterwards.
 func TestGroupOutlivesRestart(t *testing.T) {
 	t.Parallel()

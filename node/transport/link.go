@@ -142,12 +142,14 @@ func (h *Host) open(ctx context.Context, to peer.ID) (*Link, error) {
 	h.mu.Unlock()
 	l := newLink(s)
 	frames := rwire.NewReader(s, wire.MaxFrame)
-	if err := rwire.WriteFrame(s, hello().toWire()); err != nil {
-		_ = s.Reset()
-		return nil, errors.Join(ctx.Err(), err)
+	if err = rwire.WriteFrame(s, hello().toWire()); err == nil {
+		l.hello, err = readHello(frames)
 	}
-	if l.hello, err = readHello(frames); err != nil {
+	if err != nil {
 		_ = s.Reset()
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			hangUp(s)
+		}
 		return nil, errors.Join(ctx.Err(), err)
 	}
 	if !h.start() {
@@ -163,10 +165,18 @@ func (h *Host) open(ctx context.Context, to peer.ID) (*Link, error) {
 
 func newLink(s network.Stream) *Link {
 	l := &Link{stream: s, window: make(chan struct{}, Window), done: make(chan struct{})}
-	l.patience = time.AfterFunc(wire.DeliverTimeout, func() { l.close(ErrSilent) })
+	l.patience = time.AfterFunc(wire.DeliverTimeout, func() {
+		l.close(ErrSilent)
+		hangUp(s)
+	})
 	l.patience.Stop() // until something waits for a receipt
 	return l
 }
+
+// hangUp closes the connection of a stream on which nobody answers. A device
+// that lost its power leaves it standing for half a minute, and as long as it
+// stands nobody dials the device where it is now.
+func hangUp(s network.Stream) { _ = s.Conn().Close() }
 
 // Hello returns how the other side introduced itself.
 func (l *Link) Hello() Hello { return l.hello }

@@ -317,7 +317,20 @@ func TestSecondStreamOfAPeerReplacesTheFirst(t *testing.T) {
 }
 
 // mute is a stream that takes everything and answers nothing.
-type mute struct{ network.Stream }
+type mute struct {
+	network.Stream
+	on *hook
+}
+
+// hook is a connection that only knows whether it was hung up.
+type hook struct {
+	network.Conn
+	up chan struct{} // closed by Close
+}
+
+func (h *hook) Close() error { close(h.up); return nil }
+
+func (m mute) Conn() network.Conn { return m.on }
 
 func (mute) Write(b []byte) (int, error)      { return len(b), nil }
 func (mute) SetWriteDeadline(time.Time) error { return nil }
@@ -325,7 +338,8 @@ func (mute) Reset() error                     { return nil }
 
 func TestLinkGivesUpOnAPeerThatSaysNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLink(mute{})
+		on := &hook{up: make(chan struct{})}
+		l := newLink(mute{on: on})
 		start := time.Now()
 		outcomes := make([]<-chan error, 3)
 		for i := range outcomes {
@@ -350,6 +364,7 @@ func TestLinkGivesUpOnAPeerThatSaysNothing(t *testing.T) {
 		if _, err := l.Deliver(t.Context(), id(9), nil); !errors.Is(err, ErrSilent) {
 			t.Errorf("delivered afterwards: %v", err)
 		}
+		<-on.up // else nobody would dial the device where it is now
 	})
 }
 
