@@ -153,19 +153,3 @@ func (b *Balancer) dismiss(server *backend) bool {
 }
 
 const protectTag = "tryst server"
-
-// acl admits servers of the cluster to the relay and everybody to them.
-type acl struct{ b *Balancer }
-
-// AllowReserve reports whether a peer may have a place on the relay: only with
-// its certificate shown and its stream open.
-func (a acl) AllowReserve(p peer.ID, _ ma.Multiaddr) bool { return a.b.standing(p) }
-
-// AllowConnect reports whether a circuit may lead to a peer.
-func (a acl) AllowConnect(_ peer.ID, _ ma.Multiaddr, dest peer.ID) bool { return a.b.standing(dest) }
-
-func (b *Balancer) standing(id peer.ID) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.backends[id] != nil
-}

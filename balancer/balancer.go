@@ -1,7 +1,8 @@
 // Package balancer is the one address that people know. It gives every client
 // an equal share of the rendezvous servers that stand behind it and are ready,
 // and carries the connection there through a circuit (libp2p Circuit Relay v2)
-// where a server is not reachable itself.
+// where a server is not reachable itself. Devices that cannot reach each other
+// meet on it in the same way, if a server vouches for the one that is reached.
 //
 // It is no party to the encryption: client and server connect end to end, and
 // it sees ciphertext, addresses and times. It knows no account and stores
@@ -42,8 +43,9 @@ type Balancer struct {
 	mu       sync.Mutex // guards what follows
 	pool     *pool.Pool
 	backends map[peer.ID]*backend // every server in the pool
-	closed   bool                 // Run has ended: no more streams
-	serving  sync.WaitGroup       // stream handlers
+	permits  *permits
+	closed   bool           // Run has ended: no more streams
+	serving  sync.WaitGroup // stream handlers
 }
 
 // New opens the balancer's addresses and answers from then on. The caller
@@ -62,6 +64,7 @@ func New(cfg Config) (*Balancer, error) {
 		host:     h,
 		pool:     pool.New(poolLimits()),
 		backends: make(map[peer.ID]*backend),
+		permits:  newPermits(maxConns), // one ends with the device's connection
 	}
 	if err := b.open(); err != nil {
 		return nil, errors.Join(err, b.close())
@@ -84,6 +87,7 @@ func (b *Balancer) open() error {
 	// Handlers before addresses: an early client would be told that nobody
 	// speaks its protocol.
 	b.host.SetStreamHandler(wire.Balancer, newRateLimiter().Limit(b.handle(b.serveClient)))
+	b.host.SetStreamHandler(wire.Relay, newRateLimiter().Limit(b.handle(b.serveRelay)))
 	b.host.SetStreamHandler(wire.Backend, b.handle(b.serveBackend))
 	b.host.Network().Notify(&network.NotifyBundle{DisconnectedF: b.disconnected})
 	if err := b.host.Network().Listen(b.cfg.Listen...); err != nil {
@@ -181,11 +185,13 @@ func (b *Balancer) handle(serve func(network.Stream) error) network.StreamHandle
 // serviceName is how the resource manager counts the balancer's own streams.
 const serviceName = "tryst.balancer"
 
-// disconnected frees what a client was assigned when its last connection goes.
+// disconnected frees what a client was assigned, and takes a device's permit,
+// when the last connection goes.
 func (b *Balancer) disconnected(n network.Network, c network.Conn) {
 	if client := c.RemotePeer(); n.Connectedness(client) == network.NotConnected {
 		b.mu.Lock()
 		b.pool.ClientGone(client)
+		b.permits.drop(client)
 		b.mu.Unlock()
 	}
 }

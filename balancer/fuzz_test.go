@@ -89,3 +89,42 @@ func FuzzAvoid(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPermit: a device is let onto the relay only with the very permit that a
+// server of the cluster has signed for it.
+func FuzzPermit(f *testing.F) {
+	cluster := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	public := cluster.Public().(ed25519.PublicKey)
+	key, err := crypto.UnmarshalEd25519PublicKey(public) // any key will do
+	if err != nil {
+		f.Fatal(err)
+	}
+	id, err := peer.IDFromPublicKey(key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	now := time.Now()
+	genuine := &pb.RelayRequest{
+		Certificate: record.Certificate{Server: id, From: now.Add(-time.Hour), Until: now.Add(time.Hour)}.Sign(signer(cluster)),
+		Permit:      record.Permit{Device: id, Until: now.Add(time.Hour)}.Sign(signer(cluster)),
+	}
+	raw, err := proto.Marshal(genuine)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw)
+	f.Add([]byte{})
+	b := &Balancer{cfg: Config{ClusterKey: public}}
+	if _, err := b.verifyPermit(id, genuine, now); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var request pb.RelayRequest
+		if proto.Unmarshal(raw, &request) != nil {
+			return
+		}
+		if _, err := b.verifyPermit(id, &request, now); err == nil && string(request.Permit) != string(genuine.Permit) {
+			t.Fatalf("took %x", request.Permit)
+		}
+	})
+}

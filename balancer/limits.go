@@ -37,11 +37,13 @@ const (
 	connsPerPeer = 8
 	// streamsPerPeer is what one peer may open here at a time: circuits, one
 	// question and identify. What is opened towards a peer is bounded by
-	// maxCircuits instead, since only servers get any.
-	streamsPerPeer = 64
-	// circuitsPerClient: one server at a time, another while moving, and a
-	// few devices that are reached through this relay.
-	circuitsPerClient = 16
+	// maxCircuits instead, which a server needs; a device has a limit of its own
+	// for what it takes.
+	streamsPerPeer = 96
+	// circuitsPerClient: one server at a time, another while moving, and the
+	// other devices of a few groups that are reached through this relay. A node
+	// takes as many.
+	circuitsPerClient = 64
 	// questionsPerPeer: a client asks one question at a time and may ask anew
 	// before the first has timed out.
 	questionsPerPeer = 4
@@ -64,8 +66,8 @@ const (
 	// reader is slow, in bytes. libp2p's 16 MiB are for peers that pay for their
 	// own memory.
 	maxWindow = 1 << 20
-	// reservationLife is how long a server's place on the relay stands. It
-	// ends with the connection anyway.
+	// reservationLife is how long a place on the relay stands. It ends with the
+	// connection anyway.
 	reservationLife = time.Hour
 
 	// maxAddrs bounds what a server may advertise, so that an assignment stays
@@ -97,7 +99,7 @@ func poolLimits() pool.Limits {
 // are limited, and memory through them.
 func scopes() rcmgr.PartialLimitConfig {
 	// inbound limits what a peer may ask for. Outbound streams are the second
-	// halves of circuits, nearly all of them towards a handful of servers.
+	// halves of circuits, most of them towards a handful of servers.
 	inbound := func(streams int) rcmgr.ResourceLimits {
 		return rcmgr.ResourceLimits{
 			Streams:         rcmgr.LimitVal(streams + maxCircuits),
@@ -126,6 +128,7 @@ func scopes() rcmgr.PartialLimitConfig {
 		ProtocolPeerDefault: inbound(circuitsPerClient),
 		ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{
 			wire.Balancer:      inbound(questionsPerPeer),
+			wire.Relay:         inbound(questionsPerPeer),
 			wire.Backend:       inbound(backendsPerPeer),
 			proto.ProtoIDv2Hop: inbound(circuitsPerClient),
 		},
@@ -162,14 +165,16 @@ func newRateLimiter() *rate.Limiter {
 }
 
 // relayResources: no limit of time or data a circuit, since all of them lead
-// to servers of the cluster.
+// to servers and devices of the cluster. Who has a place on the relay is the
+// ACL's to say, and it ends with the connection, of which there are maxConns: no
+// device can take a server's.
 func relayResources() relay.Resources {
 	return relay.Resources{
 		ReservationTTL:        reservationLife,
-		MaxReservations:       maxServers,
-		MaxReservationsPerIP:  maxServers,
-		MaxReservationsPerASN: maxServers,
-		MaxCircuits:           maxCircuits, // counted per client and per server: the clients' limit is circuitsPerClient
+		MaxReservations:       maxConns,
+		MaxReservationsPerIP:  maxConns,
+		MaxReservationsPerASN: maxConns,
+		MaxCircuits:           maxCircuits, // counted per either end: the limit of who asks is circuitsPerClient
 		BufferSize:            bufferSize,
 	}
 }

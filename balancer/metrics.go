@@ -22,7 +22,15 @@ func (b *Balancer) newMetrics() {
 		Name: "tryst_balancer_connections",
 		Help: "Open connections of clients and servers.",
 	}, func() float64 { return float64(len(b.host.Network().Conns())) })
-	b.registry.MustRegister(b.outcomes, connections, newLoads(b))
+	devices := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "tryst_balancer_devices",
+		Help: "Connected devices that may be reached through the relay.",
+	}, func() float64 {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return float64(len(b.permits.until))
+	})
+	b.registry.MustRegister(b.outcomes, connections, devices, newLoads(b))
 }
 
 // loads collects what each server carries at the moment of asking.
