@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/record"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/multiformats/go-multiaddr"
@@ -145,7 +146,7 @@ func newLibp2p(key crypto.PrivKey) (host.Host, error) {
 		libp2p.Transport(libp2pquic.NewTransport),
 		libp2p.EnableRelay(), // circuits; NoListenAddrs would turn them off
 		libp2p.EnableHolePunching(),
-		libp2p.DialRanker(rankTCPFirst),
+		libp2p.SwarmOpts(swarm.WithDialRanker(rankTCPFirst)),
 		libp2p.ResourceManager(resources),
 		libp2p.ConnectionManager(conns),
 		libp2p.UserAgent(userAgent),

@@ -97,8 +97,6 @@ type post struct {
 	got     []Delivery
 	hellos  []Hello
 	largest int // of the batches
-	running map[peer.ID]bool
-	overlap bool // Receive ran twice at a time for a peer
 }
 
 func (p *post) Receive(_ context.Context, from peer.ID, hello Hello, batch []Delivery) []pb.Refusal {
