@@ -209,7 +209,7 @@ func (c *courier) deliverAll(ctx context.Context, l *lane) error {
 		var fresh []outbox.Entry
 		if len(flight) < outbox.Window {
 			var err error
-			if fresh, err = c.next(l, last); err != nil {
+			if fresh, err = c.next(l, last, outbox.Window-len(flight)); err != nil {
 				return err
 			}
 		}
@@ -242,15 +242,14 @@ func (c *courier) deliverAll(ctx context.Context, l *lane) error {
 	}
 }
 
-// next reads the entries that follow a number and may go out. Those under way
-// are the first that the store has, so that the rest of the window follows them.
-func (c *courier) next(l *lane, after uint64) (entries []outbox.Entry, err error) {
+// next reads the entries that follow a number and may go out.
+func (c *courier) next(l *lane, after uint64, most int) (entries []outbox.Entry, err error) {
 	upTo := c.limit(l)
 	err = c.d.store.View(func(tx *store.Tx) error {
-		entries = tx.Entries(l.to, outbox.Window)
+		entries = tx.EntriesAfter(l.to, after, most)
 		return nil
 	})
-	entries = slices.DeleteFunc(entries, func(e outbox.Entry) bool { return e.Seq <= after || e.Seq > upTo })
+	entries = slices.DeleteFunc(entries, func(e outbox.Entry) bool { return e.Seq > upTo })
 	return entries, err
 }
 

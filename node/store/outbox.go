@@ -15,7 +15,7 @@ import (
 // AddEntry queues an entry, sealed or not, behind all others for its device and
 // returns it with its Seq. It returns outbox.ErrFull.
 func (t *Tx) AddEntry(e outbox.Entry) (outbox.Entry, error) {
-	load := t.Load(e.Device)
+	load := t.load(e.Device)
 	if err := load.Admit(len(e.Content)); err != nil {
 		return e, err
 	}
@@ -24,7 +24,11 @@ func (t *Tx) AddEntry(e outbox.Entry) (outbox.Entry, error) {
 		Id: e.ID[:], To: string(e.To), Made: millis(e.Made), Content: e.Content, Copy: e.Copy,
 	})
 	t.putEnvelope(e)
-	t.putLoad(e.Device, outbox.Load{Entries: load.Entries + 1, Bytes: load.Bytes + len(e.Content)})
+	if load.Entries == 0 {
+		load.first = e.Seq
+	}
+	load.Entries, load.Bytes = load.Entries+1, load.Bytes+len(e.Content)
+	t.putLoad(e.Device, load)
 	t.putEntryState(e)
 	return e, nil
 }
@@ -32,8 +36,15 @@ func (t *Tx) AddEntry(e outbox.Entry) (outbox.Entry, error) {
 // Entries returns the first entries (up to limit, 0: all) that wait for a
 // device, in order.
 func (t *Tx) Entries(device peer.ID, limit int) []outbox.Entry {
+	return t.EntriesAfter(device, 0, limit)
+}
+
+// EntriesAfter returns the first entries (up to limit, 0: all) that wait for a
+// device and have a number above after, in order.
+func (t *Tx) EntriesAfter(device peer.ID, after uint64, limit int) []outbox.Entry {
 	var entries []outbox.Entry
-	for _, r := range t.rows(deviceKey(rowEntry, device), limit) {
+	first := max(after+1, t.load(device).first)
+	for _, r := range t.rowsFrom(deviceKey(rowEntry, device), seqKey(rowEntry, device, first), limit) {
 		e, ok := t.parseEntry(r)
 		if !ok {
 			return nil
@@ -128,8 +139,12 @@ func (t *Tx) removeEntry(e outbox.Entry, old []byte) {
 	if !t.decode(old, &m) {
 		return
 	}
-	load := t.Load(e.Device)
-	t.putLoad(e.Device, outbox.Load{Entries: load.Entries - 1, Bytes: load.Bytes - len(m.GetContent())})
+	load := t.load(e.Device)
+	if load.first == e.Seq {
+		load.first++
+	}
+	load.Entries, load.Bytes = load.Entries-1, load.Bytes-len(m.GetContent())
+	t.putLoad(e.Device, load)
 	t.remove(seqKey(rowEntry, e.Device, e.Seq))
 	t.remove(seqKey(rowStatus, e.Device, e.Seq))
 	t.remove(seqKey(rowEnvelope, e.Device, e.Seq))
@@ -184,19 +199,29 @@ func (t *Tx) settle(id wire.MessageID) outbox.Summary {
 }
 
 // Load returns how much waits for a device.
-func (t *Tx) Load(device peer.ID) outbox.Load {
-	var m pb.Load
-	t.getMessage(deviceKey(rowLoad, device), &m)
-	return outbox.Load{Entries: int(m.GetEntries()), Bytes: int(m.GetBytes())}
+func (t *Tx) Load(device peer.ID) outbox.Load { return t.load(device).Load }
+
+// load is how much waits for a device, and from where on.
+type load struct {
+	outbox.Load
+	first uint64 // no entry that waits has a lower number
 }
 
-func (t *Tx) putLoad(device peer.ID, load outbox.Load) {
+func (t *Tx) load(device peer.ID) load {
+	var m pb.Load
+	t.getMessage(deviceKey(rowLoad, device), &m)
+	return load{outbox.Load{Entries: int(m.GetEntries()), Bytes: int(m.GetBytes())}, m.GetFirst()}
+}
+
+func (t *Tx) putLoad(device peer.ID, load load) {
 	k := deviceKey(rowLoad, device)
 	if load.Entries <= 0 {
 		t.remove(k)
 		return
 	}
-	t.putMessage(k, &pb.Load{Entries: uint64(load.Entries), Bytes: uint64(max(0, load.Bytes))})
+	t.putMessage(k, &pb.Load{
+		Entries: uint64(load.Entries), Bytes: uint64(max(0, load.Bytes)), First: load.first,
+	})
 }
 
 // Waiting returns the devices that something waits for; the empty one stands

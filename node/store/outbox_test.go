@@ -124,7 +124,10 @@ func (m *outboxModel) check(tx *Tx, devices []peer.ID) error {
 		if first := tx.Entries(device, 2); !slices.EqualFunc(first, want[:min(2, len(want))], sameEntry) {
 			return fmt.Errorf("the first two for %s: %+v", device, first)
 		}
-		for _, e := range want {
+		for i, e := range want {
+			if rest := tx.EntriesAfter(device, e.Seq, 0); !slices.EqualFunc(rest, want[i+1:], sameEntry) {
+				return fmt.Errorf("after entry %d: %+v", e.Seq, rest)
+			}
 			if one, ok := tx.Entry(device, e.Seq); !ok || !sameEntry(one, e) {
 				return fmt.Errorf("entry %d: %+v", e.Seq, one)
 			}
@@ -224,7 +227,7 @@ func TestFanOut(t *testing.T) {
 func TestOutboxIsBounded(t *testing.T) {
 	s := newStore(t)
 	mustUpdate(t, s, func(tx *Tx) {
-		tx.putLoad("a", outbox.Load{Entries: outbox.MaxQueued})
+		tx.putLoad("a", load{Load: outbox.Load{Entries: outbox.MaxQueued}})
 		if _, err := tx.AddEntry(outbox.New(wire.NewMessageID(), "bob7", "a", []byte("x"), now)); !errors.Is(err, outbox.ErrFull) {
 			t.Errorf("one too many: %v", err)
 		}

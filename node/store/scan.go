@@ -15,17 +15,24 @@ type row struct{ key, value []byte }
 // It reads them all before it returns: Badger allows a writing transaction one
 // iterator at a time, and what it has written is to be seen too.
 func (t *Tx) rows(prefix []byte, limit int) []row {
-	return t.scan(prefix, limit, badger.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: prefetch(limit)})
+	return t.rowsFrom(prefix, prefix, limit)
+}
+
+// rowsFrom is rows without those whose keys are below first, which begins with
+// prefix too. Rows that were deleted cost nearly as much as those that are there,
+// until Badger compacts them away: where many have been, first passes over them.
+func (t *Tx) rowsFrom(prefix, first []byte, limit int) []row {
+	return t.scan(prefix, first, limit, badger.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: prefetch(limit)})
 }
 
 // keys is rows without the values.
 func (t *Tx) keys(prefix []byte, limit int) []row {
-	return t.scan(prefix, limit, badger.IteratorOptions{Prefix: prefix})
+	return t.scan(prefix, prefix, limit, badger.IteratorOptions{Prefix: prefix})
 }
 
 // lastRows is rows from the last one backwards.
 func (t *Tx) lastRows(prefix []byte, limit int) []row {
-	return t.scan(prefix, limit, badger.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: prefetch(limit), Reverse: true})
+	return t.scan(prefix, prefix, limit, badger.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: prefetch(limit), Reverse: true})
 }
 
 // prefetch is how many values Badger reads ahead.
@@ -37,16 +44,17 @@ func prefetch(limit int) int {
 	return min(limit, most)
 }
 
-func (t *Tx) scan(prefix []byte, limit int, opt badger.IteratorOptions) []row {
+// scan returns rows from the key first on. Backwards first is the prefix.
+func (t *Tx) scan(prefix, first []byte, limit int, opt badger.IteratorOptions) []row {
 	if t.err != nil {
 		return nil
 	}
-	own := t.pendingUnder(prefix)
+	own := t.pendingUnder(prefix, first)
 	enough := limit
 	if limit > 0 {
 		enough += len(own) // each may hide a stored row
 	}
-	out, err := stored(t.txn, prefix, enough, opt)
+	out, err := stored(t.txn, prefix, first, enough, opt)
 	if err != nil {
 		t.fail("read", err)
 		return nil
@@ -61,10 +69,10 @@ func (t *Tx) scan(prefix []byte, limit int, opt badger.IteratorOptions) []row {
 }
 
 // stored returns the rows of the database's transaction.
-func stored(txn *badger.Txn, prefix []byte, limit int, opt badger.IteratorOptions) ([]row, error) {
+func stored(txn *badger.Txn, prefix, first []byte, limit int, opt badger.IteratorOptions) ([]row, error) {
 	it := txn.NewIterator(opt)
 	defer it.Close()
-	seek := prefix
+	seek := first
 	if opt.Reverse {
 		seek = append(bytes.Clone(prefix), afterPrefix)
 	}
@@ -82,10 +90,10 @@ func stored(txn *badger.Txn, prefix []byte, limit int, opt badger.IteratorOption
 	return out, nil
 }
 
-// pendingUnder returns the keys under prefix that this transaction has written,
-// sorted.
-func (t *Tx) pendingUnder(prefix []byte) []string {
-	from, _ := slices.BinarySearch(t.order, string(prefix))
+// pendingUnder returns the keys under prefix, from first on, that this transaction
+// has written, sorted.
+func (t *Tx) pendingUnder(prefix, first []byte) []string {
+	from, _ := slices.BinarySearch(t.order, string(first))
 	to := from
 	for to < len(t.order) && strings.HasPrefix(t.order[to], string(prefix)) {
 		to++
