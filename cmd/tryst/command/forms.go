@@ -11,18 +11,18 @@ type Form struct {
 // Forms returns every command, in the order of help.
 func Forms() []Form {
 	return []Form{
-		{"sign up", "sign up <username> <rollnumber> <password>", "create an account; afterwards you are username+rollnumber", readSignUp},
+		{"sign up", "sign up <username> <rollnumber> <password>", "create an account", readSignUp},
 		{"login", "login <username+rollnumber> <password>", "log in on this device", readLogin},
 		{"send", "send <name+rollno> <message...>", "send a message", readSend},
-		{"send_file", "send_file <file> <name+rollno>", "send a file; put a path with spaces in quotes", readSendFile},
-		{"list", "list", "show all groups and how many members they have", bare(List{})},
+		{"send_file", "send_file <file> <name+rollno>", "send a file (quote a path with spaces)", readSendFile},
+		{"list", "list", "show all groups and their sizes", bare(List{})},
 		{"create", "create <groupname>", "create a group", readCreate},
 		{"join", "join <groupname>", "join a group", readJoin},
-		{"show_my_groups", "show_my_groups", "show the groups that you are in", bare(MyGroups{})},
-		{"send_group", "send_group <n> <group...> <message...>", "send a message to n groups, by name or by number in the last list", readSendGroup},
+		{"show_my_groups", "show_my_groups", "show the groups you are in", bare(MyGroups{})},
+		{"send_group", "send_group <n> <group...> <message...>", "send to n groups, by name or number", readSendGroup},
 		{"send_group_file", "send_group_file <file> <n> <group...>", "send a file to n groups", readSendGroupFile},
 		{"whoami", "whoami", "show who is logged in", bare(WhoAmI{})},
-		{"logout", "logout", "log out: this device leaves the account", bare(Logout{})},
+		{"logout", "logout", "take this device off the account", bare(Logout{})},
 		{"help", "help", "show this list", func(*scanner, Form) (Command, error) { return Help{}, nil }},
 		{"quit", "quit", "end the program", bare(Quit{})},
 	}
