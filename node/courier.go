@@ -56,6 +56,9 @@ func (c *courier) run(ctx context.Context) error {
 	for _, to := range waiting {
 		c.wake(to, math.MaxUint64)
 	}
+	if err := c.rehome(); err != nil {
+		return fmt.Errorf("readdress the outbox: %w", err)
+	}
 	<-ctx.Done()
 	c.mu.Lock()
 	c.start = nil
@@ -66,6 +69,9 @@ func (c *courier) run(ctx context.Context) error {
 
 // wake lets a device's lane deliver entries up to a number.
 func (c *courier) wake(to peer.ID, seq uint64) {
+	if to == noDevice {
+		return // there is nowhere to go: see rehome
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l, ok := c.lanes[to]
@@ -119,9 +125,12 @@ func (c *courier) work(ctx context.Context, l *lane) {
 // pause waits until the oldest entry is due again, or the device shows itself.
 func (c *courier) pause(ctx context.Context, l *lane) {
 	wait := outbox.FirstDelay
-	err := c.d.commit(func(tx *store.Tx, _ *effects) error {
+	err := c.d.commit(func(tx *store.Tx, fx *effects) error {
+		now := time.Now()
+		for _, e := range outbox.TooOld(tx.Entries(l.to, outbox.Window), now) {
+			c.d.told(tx, fx, e, tx.PutEntry(e))
+		}
 		for _, e := range tx.Entries(l.to, 1) {
-			now := time.Now()
 			e = e.After(outbox.OutcomeFailed, now)
 			wait = e.Next.Sub(now)
 			tx.PutEntry(e)
@@ -202,6 +211,9 @@ type underway struct {
 // deliverAll delivers a device's entries in order, several at a time, until
 // none is left (nil) or the link fails.
 func (c *courier) deliverAll(ctx context.Context, l *lane) error {
+	if _, acts := c.d.people.owner(l.to); !acts {
+		return c.redirect(l.to)
+	}
 	var flight []underway
 	var link *transport.Link
 	var last uint64 // number of the newest entry that was read
@@ -259,8 +271,8 @@ func (c *courier) dispatch(ctx context.Context, link *transport.Link, e outbox.E
 	if time.Since(e.Made) >= outbox.Lifetime {
 		return underway{}, c.finish([]outbox.Entry{e.Expire(outbox.ReasonTooOld)})
 	}
-	if contact, ok := c.d.people.contact(e.To); ok && !contact.Devices().Has(e.Device) {
-		return underway{}, c.finish([]outbox.Entry{e.Expire(outbox.ReasonRevoked)})
+	if _, acts := c.d.people.owner(e.Device); !acts {
+		return underway{}, c.redirect(e.Device)
 	}
 	if e.Envelope == nil {
 		var err error

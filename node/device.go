@@ -172,6 +172,14 @@ func (d *device) reach(ctx context.Context, to peer.ID) error {
 // contactChanged reacts to a contact's new or revoked devices.
 func (d *device) contactChanged(c account.Contact, change account.Change) {
 	d.rewatch()
+	for _, device := range change.Revoked {
+		d.courier.seen(device) // what waits for it has to go elsewhere
+	}
+	if len(change.NewDevices) > 0 {
+		if err := d.courier.rehome(); err != nil {
+			d.log.Error("what waits for a person's next device stays", "err", err)
+		}
+	}
 	d.rooms.devicesChanged(c, change)
 	d.topics.MembershipChanged(append(change.NewDevices, change.Revoked...)...)
 }

@@ -187,6 +187,7 @@ func (d *device) keepAnnounced(ctx context.Context) {
 		if !d.link.client.Linked() {
 			continue // Linked will ask for it
 		}
+		d.publishKeys(ctx, false) // whoever learns where this device is begins a session at once
 		record, err := d.link.host.SignedRecord()
 		if err == nil {
 			bounded, cancel := context.WithTimeout(ctx, noticeTimeout)

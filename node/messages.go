@@ -102,7 +102,11 @@ func (d *device) address(tx *store.Tx, fx *effects, to account.Contact, is pendi
 	}
 	if to.Account != d.self.Account {
 		putPending(tx, content.ID, pending{kind: is})
-		for _, device := range to.Devices().Active() {
+		devices := to.Devices().Active()
+		if len(devices) == 0 {
+			devices = []peer.ID{noDevice}
+		}
+		for _, device := range devices {
 			if err := d.courier.put(tx, fx, to.Account, device, content.ID, plain); err != nil {
 				return err
 			}

@@ -65,6 +65,9 @@ func (d *device) makeKeys(low bool) (bundle []byte, oneTime [][]byte, err error)
 			tx.PutMeta(bundlePublished, nil)
 		}
 		_, published := tx.Meta(bundlePublished)
+		if published && !low {
+			return nil // and nothing has changed that would have to be written
+		}
 		if !published {
 			bundle = keys.Bundle(d.self.Account, d.self.Device, d.self.DH.Public(), now, d.key)
 		}

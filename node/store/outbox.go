@@ -174,6 +174,16 @@ func (t *Tx) Progress(id wire.MessageID) outbox.Summary {
 	return outbox.Summarise(statuses)
 }
 
+// Addressed returns the devices that a message has been queued for, until it is
+// settled.
+func (t *Tx) Addressed(id wire.MessageID) (devices []peer.ID) {
+	prefix := messageKey(rowProgress, id, "")
+	for _, r := range t.keys(prefix, 0) {
+		devices = append(devices, peer.ID(r.key[len(prefix):]))
+	}
+	return devices
+}
+
 func (t *Tx) progress(id wire.MessageID) (statuses []outbox.Status, rows []row) {
 	rows = t.rows(messageKey(rowProgress, id, ""), 0)
 	for _, r := range rows {
