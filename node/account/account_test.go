@@ -101,6 +101,7 @@ func TestContactRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	fork.enter(record.AddDevice, peerID(t, key.NewDevice()))
+	even := fork.claim()
 	fork.enter(record.AddDevice, peerID(t, key.NewDevice()))
 
 	stranger := newPerson(t)
@@ -117,7 +118,8 @@ func TestContactRefuses(t *testing.T) {
 		claim Claim
 		want  error
 	}{
-		{"a shorter log", short, record.ErrFork},
+		{"a shorter log", short, ErrBehind},
+		{"a forked log of the same length", even, record.ErrFork},
 		{"a forked log", fork.claim(), record.ErrFork},
 		{"another identity key", stranger.claim(), ErrIdentityChanged},
 		{"another account", renamed, record.ErrChain},

@@ -16,6 +16,10 @@ import (
 // the pinned one. Nothing is sent until the person trusts the new one.
 var ErrIdentityChanged = errors.New("account: identity key has changed")
 
+// ErrBehind means that a claim is the beginning of what is known: a server that
+// has not caught up yet says so without a lie. Nothing is learned from it.
+var ErrBehind = errors.New("account: device log is older than the known one")
+
 // Claim is what a server says of an account. Nothing in it is believed before
 // Update has checked it.
 type Claim struct {
@@ -58,9 +62,9 @@ func NewContact(account record.Account, identity key.IdentityPublic, log [][]byt
 
 // Update compares a claim with the contact as known, nil at first sight, and
 // returns the contact as it now is. At first sight the identity key is pinned.
-// Otherwise the log must continue the known one: ErrIdentityChanged,
-// record.ErrFork for a log that is shorter or differs, or the errors of
-// record.VerifyDeviceLog. On an error the known contact stands.
+// Otherwise the log must continue the known one: ErrIdentityChanged, ErrBehind,
+// record.ErrFork for a log that differs, or the errors of record.VerifyDeviceLog.
+// On an error the known contact stands.
 func Update(known *Contact, claim Claim) (Contact, Change, error) {
 	identity, err := key.ParseIdentityPublic(claim.Identity)
 	if err != nil {
@@ -75,6 +79,8 @@ func Update(known *Contact, claim Claim) (Contact, Change, error) {
 		return *known, Change{}, fmt.Errorf("contact: %w: another account", record.ErrChain)
 	case !identity.Equal(known.Identity):
 		return *known, Change{}, ErrIdentityChanged
+	case len(claim.Log) < len(known.Log) && continues(claim.Log, known.Log):
+		return *known, Change{}, fmt.Errorf("contact: %w", ErrBehind)
 	case !continues(known.Log, claim.Log):
 		return *known, Change{}, fmt.Errorf("contact: %w", record.ErrFork)
 	}
@@ -124,9 +130,9 @@ func (c Contact) Compare(length uint64, head record.Hash) (grown bool, err error
 	return false, nil
 }
 
-// continues tells whether log begins with all of known.
-func continues(known, log [][]byte) bool {
-	return len(log) >= len(known) && slices.EqualFunc(known, log[:len(known)], bytes.Equal)
+// continues tells whether log begins with all of start.
+func continues(start, log [][]byte) bool {
+	return len(log) >= len(start) && slices.EqualFunc(start, log[:len(start)], bytes.Equal)
 }
 
 func difference(before, after record.DeviceLog) (change Change) {
