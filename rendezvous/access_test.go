@@ -109,6 +109,19 @@ func TestRevokedDevice(t *testing.T) {
 	}
 }
 
+// A server vouches for who asks, and for an hour.
+func TestPermit(t *testing.T) {
+	w := newWorld(t, 1)
+	alice := w.member(0, "alice")
+	permit, err := alice.Permit(deadline(t)) // which verifies it
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := time.Until(permit.Until); left > record.PermitLifetime || left < record.PermitLifetime-time.Minute {
+		t.Errorf("it stands for %v", left)
+	}
+}
+
 // Nobody does in another's name what only the other may do.
 func TestImpostors(t *testing.T) {
 	w := newWorld(t, 1)

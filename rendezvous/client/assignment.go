@@ -91,7 +91,7 @@ func assignmentFromWire(m *pb.Assignment, now time.Time) (assignment, error) {
 		if err != nil {
 			return assignment{}, fmt.Errorf("address of server %s: %w", a.name, err)
 		}
-		if circuit(addr) {
+		if isCircuit(addr) {
 			a.around = append(a.around, addr)
 		} else {
 			a.direct = append(a.direct, addr)
@@ -100,7 +100,7 @@ func assignmentFromWire(m *pb.Assignment, now time.Time) (assignment, error) {
 	return a, nil
 }
 
-func circuit(addr ma.Multiaddr) bool {
+func isCircuit(addr ma.Multiaddr) bool {
 	_, err := addr.ValueForProtocol(ma.P_CIRCUIT)
 	return err == nil
 }

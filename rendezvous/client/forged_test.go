@@ -51,6 +51,11 @@ func TestServerForges(t *testing.T) {
 		return &pb.Response{Kind: &pb.Response_Groups{Groups: l}}
 	}
 	chain := func(g *pb.GroupChain) *pb.Response { return &pb.Response{Kind: &pb.Response_Group{Group: g}} }
+	permit := func() error { _, err := c.Permit(ctx); return err }
+	liar := st.servers[0].key(t)
+	certify := func(by key) []byte {
+		return record.Certificate{Server: liar.id(t), From: now.Add(-time.Hour), Until: now.Add(time.Hour)}.Sign(by)
+	}
 	sixteen := make([]byte, 16)
 
 	for name, forgery := range map[string]struct {
@@ -80,6 +85,11 @@ func TestServerForges(t *testing.T) {
 		"no KE2":                    {login, &pb.Response{}},
 		"an empty KE2":              {login, &pb.Response{Kind: &pb.Response_Login{Login: &pb.Login{Ke2: make([]byte, auth.KE2Size)}}}},
 		"no registration":           {signUp, &pb.Response{}},
+		"no permit":                 {permit, &pb.Response{}},
+		"another device's permit":   {permit, permitBy(liar, certify(st.cluster), otherID, now.Add(time.Hour))},
+		"a permit by another":       {permit, permitBy(other, certify(st.cluster), c.host.ID(), now.Add(time.Hour))},
+		"a permit of the past":      {permit, permitBy(liar, certify(st.cluster), c.host.ID(), now)},
+		"another cluster's permit":  {permit, permitBy(liar, certify(other), c.host.ID(), now.Add(time.Hour))},
 	} {
 		st.servers[0].says(func(*pb.Request) *pb.Response { return forgery.answer })
 		if err := forgery.call(); !errors.Is(err, ErrForged) {

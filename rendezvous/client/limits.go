@@ -23,6 +23,14 @@ const (
 	retryLeast = 50 * time.Millisecond
 	retryMost  = 2 * time.Second
 
+	// refusedMost takes retryMost's place for a balancer that is there and gives
+	// no place on its relay: somebody has to put something right first.
+	refusedMost = 30 * time.Second
+	// maxCircuits bounds the addresses through relays that a device has: two of
+	// each of four balancers. They share a presence of wire.MaxPeerRecord with
+	// its own.
+	maxCircuits = 8
+
 	// minLifetime and maxLifetime bound the lifetime of an assignment, so that
 	// a balancer can make a client neither hammer it nor stay for ever.
 	minLifetime = 10 * time.Second
