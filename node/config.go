@@ -32,6 +32,9 @@ type Config struct {
 	// Logger receives what an operator would want to know; no names, no texts.
 	// Default: nothing is logged.
 	Logger *slog.Logger
+
+	// noListen makes a node that nobody can dial, for tests of relays.
+	noListen bool
 }
 
 // validate fills in defaults.

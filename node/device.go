@@ -113,6 +113,7 @@ func (d *device) run(ctx context.Context) {
 	d.group.Go(func() error { d.follow(ctx); return nil })
 	d.group.Go(func() error { d.meet(ctx); return nil })
 	d.group.Go(func() error { d.keepAnnounced(ctx); return nil })
+	d.group.Go(func() error { return d.keepRelayed(ctx) })
 	d.group.Go(func() error { d.prepareSessions(ctx); return nil })
 	d.group.Go(func() error { d.upkeep(ctx); return nil })
 }

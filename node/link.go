@@ -46,6 +46,7 @@ func openLink(ctx context.Context, cfg *Config, device key.Device) (*link, error
 		Key: device.Bytes(), ListenPort: cfg.ListenPort, Logger: cfg.Logger,
 		// Whoever knows a balancer on this machine is on this machine too.
 		LoopbackOnly: allLoopback(cfg.Balancers),
+		NoListen:     cfg.noListen,
 	})
 	if err != nil {
 		return nil, fail(CodeBusy, err, "Choose another port with --listen, or leave it out.", "This device cannot listen for others: %v.", err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/libp2p/go-libp2p"
@@ -34,6 +35,8 @@ type Config struct {
 	ListenPort int
 	// LoopbackOnly listens on 127.0.0.1 alone: everybody is on this machine.
 	LoopbackOnly bool
+	// NoListen opens no port: others reach the host over circuits only.
+	NoListen bool
 	// Logger receives what an operator would want to know: peer IDs and errors,
 	// no names. Default: nothing is logged.
 	Logger *slog.Logger
@@ -55,6 +58,9 @@ func (c *Config) validate() error {
 // listen returns the addresses to listen on, TCP first. On all interfaces where
 // not told otherwise; a machine without IPv6 just does not get that one.
 func (c *Config) listen() []multiaddr.Multiaddr {
+	if c.NoListen {
+		return nil
+	}
 	hosts := []string{"/ip4/0.0.0.0", "/ip6/::"}
 	if c.LoopbackOnly {
 		hosts = []string{"/ip4/127.0.0.1"}
@@ -90,6 +96,7 @@ type Host struct {
 	links    map[peer.ID]*opening
 	inbound  map[peer.ID]*inboundStream
 	serving  map[peer.ID]int // file streams
+	circuits []multiaddr.Multiaddr
 }
 
 // New starts a host: it listens and can be dialled. Streams of peers are refused
@@ -209,11 +216,29 @@ func (h *Host) Libp2p() host.Host { return h.host }
 // ID returns the device's peer ID.
 func (h *Host) ID() peer.ID { return h.host.ID() }
 
-// SignedRecord returns the host's addresses as the directory takes them: a
-// libp2p envelope (signed by the device key) of a peer record, newer than any
-// that was returned before.
+// SetCircuits says at which addresses the host is reached over relays. Whoever
+// calls it announces a SignedRecord again.
+func (h *Host) SetCircuits(addrs []multiaddr.Multiaddr) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.circuits = slices.Clone(addrs)
+}
+
+// addrs returns where the host is reached, its own addresses first: at most as
+// many as others take, with room for the circuits.
+func (h *Host) addrs() []multiaddr.Multiaddr {
+	h.mu.Lock()
+	circuits := h.circuits
+	h.mu.Unlock()
+	own := h.host.Addrs()
+	return slices.Concat(own[:min(len(own), max(maxAddrs-len(circuits), 0))], circuits)
+}
+
+// SignedRecord returns the host's addresses, circuits included, as the directory
+// takes them: a libp2p envelope (signed by the device key) of a peer record,
+// newer than any that was returned before.
 func (h *Host) SignedRecord() ([]byte, error) {
-	info := peer.AddrInfo{ID: h.host.ID(), Addrs: h.host.Addrs()}
+	info := peer.AddrInfo{ID: h.host.ID(), Addrs: h.addrs()}
 	envelope, err := record.Seal(peer.PeerRecordFromAddrInfo(info), h.key)
 	if err != nil {
 		return nil, fmt.Errorf("transport: sign addresses: %w", err)

@@ -5,14 +5,17 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/record"
-	"github.com/multiformats/go-multiaddr"
-
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/core/record"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/multiformats/go-multiaddr"
 
 	"github.com/tryst-chat/tryst/node/wire"
 )
@@ -51,6 +54,94 @@ func TestHostIsTheDeviceKey(t *testing.T) {
 	if err != nil || rec.(*peer.PeerRecord).Seq <= r.Seq {
 		t.Errorf("the second record is not newer: %v", err)
 	}
+}
+
+// Circuits are announced behind the host's own addresses, and have room whatever
+// the machine's number of addresses.
+func TestSignedRecordNamesCircuits(t *testing.T) {
+	addrs := func(h *Host) []multiaddr.Multiaddr {
+		t.Helper()
+		signed, err := h.SignedRecord()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rec, err := record.ConsumeEnvelope(signed, peer.PeerRecordEnvelopeDomain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rec.(*peer.PeerRecord).Addrs
+	}
+	h := newHost(t)
+	around := "/ip4/192.0.2.1/tcp/1/p2p/" + newHost(t).ID().String() + "/p2p-circuit"
+	h.SetCircuits([]multiaddr.Multiaddr{multiaddr.StringCast(around)})
+	if got := addrs(h); len(got) != 3 || isCircuit(got[0]) || got[2].String() != around {
+		t.Errorf("announced %v", got)
+	}
+	many := make([]multiaddr.Multiaddr, maxAddrs-1)
+	for i := range many {
+		many[i] = multiaddr.StringCast(around)
+	}
+	h.SetCircuits(many)
+	if got := addrs(h); len(got) != maxAddrs || isCircuit(got[0]) || !isCircuit(got[1]) {
+		t.Errorf("%d are announced", len(got))
+	}
+	h.SetCircuits(nil)
+	if got := addrs(h); len(got) != 2 {
+		t.Errorf("afterwards %v", got)
+	}
+}
+
+// Two hosts of which neither can be dialled meet on a relay; the one that was
+// dialled needs no address to know the other as reached.
+func TestReachOverCircuit(t *testing.T) {
+	hub, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.Transport(tcp.NewTCPTransport), libp2p.DisableMetrics())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hub.Close()
+	service, err := relay.New(hub, relay.WithInfiniteLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer service.Close()
+	a, b := newHidden(t), newHidden(t)
+	at := peer.AddrInfo{ID: hub.ID(), Addrs: hub.Addrs()}
+	if err := b.host.Connect(within(t), at); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Reserve(within(t), b.host, at); err != nil {
+		t.Fatal(err)
+	}
+	around := hub.Addrs()[0].Encapsulate(multiaddr.StringCast("/p2p/" + hub.ID().String() + "/p2p-circuit"))
+	if err := a.Reach(within(t), peer.AddrInfo{ID: b.ID(), Addrs: []multiaddr.Multiaddr{around}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "connected at the other end", func() bool { return b.connected(a.ID()) })
+	if err := b.Reach(within(t), peer.AddrInfo{ID: a.ID()}); err != nil {
+		t.Errorf("back: %v", err)
+	}
+	if there, back := a.Path(b.ID()), b.Path(a.ID()); there != PathRelayed || back != PathRelayed {
+		t.Errorf("paths %q and %q", there, back)
+	}
+}
+
+// newHidden returns a host that listens nowhere.
+func newHidden(t *testing.T) *Host {
+	t.Helper()
+	_, key, _ := ed25519.GenerateKey(nil)
+	h, err := New(Config{Key: key, NoListen: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if got := h.addrs(); len(got) != 0 {
+		t.Fatalf("it is reached at %v", got)
+	}
+	return h
 }
 
 func TestReachTakesTCPAndTellsWho(t *testing.T) {

@@ -29,10 +29,13 @@ func (h *Host) Reach(ctx context.Context, info peer.AddrInfo) error {
 		return nil
 	}
 	known := h.host.Peerstore().Addrs(info.ID)
-	if len(known) == 0 {
+	if len(known) == 0 && !h.connected(info.ID) {
 		return fmt.Errorf("transport: reach %s: %w", info.ID, ErrNoAddress)
 	}
 	err := h.connect(network.WithForceDirectDial(ctx, "direct before circuit"), info.ID, directTimeout)
+	if err != nil && h.connected(info.ID) {
+		return nil // over a circuit that the other side opened
+	}
 	if err != nil && slices.ContainsFunc(known, isCircuit) && ctx.Err() == nil {
 		err = h.connect(ctx, info.ID, circuitTimeout)
 	}
@@ -40,6 +43,11 @@ func (h *Host) Reach(ctx context.Context, info peer.AddrInfo) error {
 		return fmt.Errorf("transport: reach %s: %w", info.ID, err)
 	}
 	return nil
+}
+
+// connected tells whether there is a connection to p of either kind.
+func (h *Host) connected(p peer.ID) bool {
+	return h.host.Network().Connectedness(p) == network.Connected
 }
 
 func (h *Host) connect(ctx context.Context, p peer.ID, timeout time.Duration) error {
