@@ -21,7 +21,7 @@ const patience = 2 * time.Second
 const stale = 15 * time.Second
 
 // usageWidth is the column in which help tells what a command is for.
-const usageWidth = 48
+const usageWidth = 44
 
 // Screen prints above a line that a person is editing, and reads that line.
 type Screen struct {
