@@ -110,6 +110,7 @@ func (d *device) run(ctx context.Context) {
 	d.group.Go(func() error { return d.courier.run(ctx) })
 	d.group.Go(func() error { return d.files.run(ctx) })
 	d.group.Go(func() error { return d.rooms.run(ctx) })
+	d.group.Go(func() error { d.rooms.takeArrivals(ctx); return nil })
 	d.group.Go(func() error { d.follow(ctx); return nil })
 	d.group.Go(func() error { d.meet(ctx); return nil })
 	d.group.Go(func() error { d.keepAnnounced(ctx); return nil })

@@ -21,7 +21,9 @@ import (
 // rooms are the groups that this device is in. Each has a state (package group),
 // which changes only inside transactions, and a way to its topic.
 type rooms struct {
-	d *device
+	// Immutable.
+	d        *device
+	arrivals chan topicMessage
 
 	mu      sync.RWMutex
 	byID    map[record.GroupID]*room
@@ -49,7 +51,10 @@ const maxOwed = 64
 
 // newRooms loads the groups that the store has.
 func newRooms(d *device) (*rooms, error) {
-	r := &rooms{d: d, byID: make(map[record.GroupID]*room), foreign: make(map[record.GroupID]bool)}
+	r := &rooms{
+		d: d, arrivals: make(chan topicMessage, arrivalQueue),
+		byID: make(map[record.GroupID]*room), foreign: make(map[record.GroupID]bool),
+	}
 	err := d.store.View(func(tx *store.Tx) error {
 		for id, raw := range tx.Groups() {
 			state, err := group.Parse(raw, statements(tx, id), d.people.acts)
@@ -263,7 +268,7 @@ func (r *rooms) rotation(id record.GroupID) *transport.Rotation {
 	if at.rotation == nil {
 		at.rotation = r.d.topics.Rotation(
 			func(p peer.ID) bool { return r.isMember(id, p) },
-			func(_ context.Context, from peer.ID, data []byte) { r.arrived(from, id, data) },
+			func(ctx context.Context, from peer.ID, data []byte) { r.arrived(ctx, from, id, data) },
 		)
 	}
 	return at.rotation

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/tryst-chat/tryst/node/group"
 	"github.com/tryst-chat/tryst/node/store"
 	"github.com/tryst-chat/tryst/node/wire"
@@ -150,20 +148,6 @@ func (r *rooms) sendText(ctx context.Context, name record.GroupName, text string
 		})
 		return nil
 	})
-}
-
-// arrived takes a message from a group's topic.
-func (r *rooms) arrived(from peer.ID, id record.GroupID, message []byte) {
-	owner, ok := r.d.people.owner(from)
-	if !ok {
-		return
-	}
-	err := r.d.commit(func(tx *store.Tx, fx *effects) error {
-		return r.receive(tx, fx, id, group.Member{Account: owner, Device: from}, message)
-	})
-	if err != nil {
-		r.d.log.Error("a group message could not be taken", "err", err)
-	}
 }
 
 // take takes a message that came over a session.
