@@ -1,6 +1,8 @@
 package node
 
 import (
+	"slices"
+
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/tryst-chat/tryst/node/store"
@@ -13,6 +15,7 @@ type effects struct {
 	events []Event
 	lanes  map[peer.ID]uint64 // by device, the newest outbox entry that may go out
 	later  []func()           // must not block: start or signal what does
+	undo   []func()           // what to do if nothing of it gets to the disk
 }
 
 // tell adds events for the person.
@@ -31,13 +34,28 @@ func (fx *effects) wake(device peer.ID, seq uint64) {
 // after adds what is to be done last.
 func (fx *effects) after(f func()) { fx.later = append(fx.later, f) }
 
+// otherwise adds what takes back a change that others see already, should the
+// transaction fail.
+func (fx *effects) otherwise(f func()) { fx.undo = append(fx.undo, f) }
+
+// failed takes everything back, the latest first.
+func (fx *effects) failed() {
+	for _, f := range slices.Backward(fx.undo) {
+		f()
+	}
+}
+
 // commit runs fn in a transaction and, when that is on disk, what fn asked for.
 // On an error nothing has happened.
 func (d *device) commit(fn func(tx *store.Tx, fx *effects) error) error {
 	var fx effects
 	err := d.store.Update(func(tx *store.Tx) error {
 		fx = effects{}
-		return fn(tx, &fx)
+		err := fn(tx, &fx)
+		if err != nil {
+			fx.failed() // here, before the next transaction reads
+		}
+		return err
 	})
 	if err != nil {
 		return err

@@ -348,7 +348,7 @@ func (f *files) finish(at *fetch, m transfer.Manifest, path string) error {
 		if !ok {
 			return nil
 		}
-		return f.d.tellDevice(tx, fx, owner, row.device(), wire.FileReceived{Message: row.Message})
+		return unlessFull(f.d.tellDevice(tx, fx, owner, row.device(), wire.FileReceived{Message: row.Message}))
 	})
 	if err == nil {
 		f.folder.discard(at.id)

@@ -94,7 +94,8 @@ func sendingFailed(err error, to record.Account) error {
 }
 
 // address queues a content for every device of an account, and a copy for each
-// other device of one's own.
+// other device of one's own. Devices that have been away for so long that no more
+// may wait for them are left out, as long as one of the account's is not.
 func (d *device) address(tx *store.Tx, fx *effects, to account.Contact, is pendingKind, content wire.Content) error {
 	plain, err := content.Marshal()
 	if err != nil {
@@ -106,10 +107,17 @@ func (d *device) address(tx *store.Tx, fx *effects, to account.Contact, is pendi
 		if len(devices) == 0 {
 			devices = []peer.ID{noDevice}
 		}
+		full := 0
 		for _, device := range devices {
-			if err := d.courier.put(tx, fx, to.Account, device, content.ID, plain); err != nil {
+			err := d.courier.put(tx, fx, to.Account, device, content.ID, plain)
+			if errors.Is(err, outbox.ErrFull) {
+				full++
+			} else if err != nil {
 				return err
 			}
+		}
+		if full == len(devices) {
+			return outbox.ErrFull
 		}
 	}
 	content.To = to.Account
@@ -117,14 +125,24 @@ func (d *device) address(tx *store.Tx, fx *effects, to account.Contact, is pendi
 		return err
 	}
 	for _, device := range d.others() {
-		if err := d.courier.put(tx, fx, d.self.Account, device, content.ID, plain); err != nil {
+		if err := unlessFull(d.courier.put(tx, fx, d.self.Account, device, content.ID, plain)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// tellDevice queues a content that no person sees for one device.
+// unlessFull is nil when no more may wait for a device: one that is away for good
+// holds up nobody else.
+func unlessFull(err error) error {
+	if errors.Is(err, outbox.ErrFull) {
+		return nil
+	}
+	return err
+}
+
+// tellDevice queues a content that no person sees for one device. It changes
+// nothing when it returns outbox.ErrFull.
 func (d *device) tellDevice(tx *store.Tx, fx *effects, to record.Account, device peer.ID, body wire.Body) error {
 	content := wire.Content{ID: wire.NewMessageID(), SentAt: time.Now(), Body: body}
 	plain, err := content.Marshal()

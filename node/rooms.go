@@ -102,10 +102,9 @@ func statements(tx *store.Tx, id record.GroupID) (all [][]byte) {
 	}
 }
 
-// put stores a state, and makes it the one that others see. It is the last thing
-// that a transaction does about a group: when it fails before, nothing has
-// changed.
-func (r *rooms) put(tx *store.Tx, s group.State) error {
+// put stores a state, and makes it the one that others see, unless the transaction
+// fails.
+func (r *rooms) put(tx *store.Tx, fx *effects, s group.State) error {
 	raw, err := s.MarshalBinary()
 	if err != nil {
 		return err
@@ -126,14 +125,29 @@ func (r *rooms) put(tx *store.Tx, s group.State) error {
 	tx.PutGroup(id, raw)
 	if !known {
 		r.byID[id] = r.newRoom(s)
+		fx.otherwise(func() { r.restore(id, nil) })
 		return nil
 	}
+	before := *at
+	fx.otherwise(func() { r.restore(id, &before) })
 	if !at.state.Waiting() && s.Waiting() { // a new epoch
 		at.entered, at.since = make(chan struct{}), time.Now()
-		clear(at.asked)
+		at.asked = make(map[peer.ID]time.Time)
 	}
 	at.state = s
 	return nil
+}
+
+// restore makes a room what it was before a transaction that failed.
+func (r *rooms) restore(id record.GroupID, before *room) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if before == nil {
+		delete(r.byID, id)
+		return
+	}
+	at := r.byID[id]
+	at.state, at.entered, at.since, at.asked = before.state, before.entered, before.since, before.asked
 }
 
 // state returns a group's state.

@@ -54,7 +54,7 @@ func (r *rooms) create(ctx context.Context, name record.GroupName) error {
 	if err != nil {
 		return explain(err, "create the group")
 	}
-	if err := r.d.commit(func(tx *store.Tx, _ *effects) error { return r.put(tx, s) }); err != nil {
+	if err := r.d.commit(func(tx *store.Tx, fx *effects) error { return r.put(tx, fx, s) }); err != nil {
 		return explain(err, "write the group down")
 	}
 	r.enter(s.ID())
@@ -157,11 +157,11 @@ func (r *rooms) adopt(ctx context.Context, id record.GroupID) error {
 	if err != nil {
 		return err
 	}
-	err = r.d.commit(func(tx *store.Tx, _ *effects) error {
+	err = r.d.commit(func(tx *store.Tx, fx *effects) error {
 		if _, known := r.state(id); known {
 			return nil
 		}
-		return r.put(tx, s)
+		return r.put(tx, fx, s)
 	})
 	if err != nil {
 		return err
@@ -216,7 +216,7 @@ func (r *rooms) extend(ctx context.Context, id record.GroupID, found client.Grou
 		for _, a := range change.Joined {
 			fx.tell(Event{Kind: EventJoined, Group: s.Name(), Account: a})
 		}
-		return r.put(tx, s)
+		return r.put(tx, fx, s)
 	})
 	if err != nil {
 		return err

@@ -71,7 +71,7 @@ func (r *rooms) ask(id record.GroupID) {
 	}
 	err := r.d.commit(func(tx *store.Tx, fx *effects) error {
 		for _, m := range here {
-			if err := r.d.tellDevice(tx, fx, m.Account, m.Device, nwire.EpochRequest{Group: id, Epoch: s.Epoch()}); err != nil {
+			if err := unlessFull(r.d.tellDevice(tx, fx, m.Account, m.Device, nwire.EpochRequest{Group: id, Epoch: s.Epoch()})); err != nil {
 				return err
 			}
 		}
@@ -145,11 +145,11 @@ func (r *rooms) giveSecret(tx *store.Tx, fx *effects, to record.Account, device 
 	if err != nil {
 		return err
 	}
-	if err := r.d.tellDevice(tx, fx, to, device, nwire.EpochSecret{Group: asked.Group, Epoch: asked.Epoch, Secret: secret}); err != nil {
+	if err := unlessFull(r.d.tellDevice(tx, fx, to, device, nwire.EpochSecret{Group: asked.Group, Epoch: asked.Epoch, Secret: secret})); err != nil {
 		return err
 	}
 	// Whoever asks has nothing yet, our sender key neither.
-	return r.put(tx, s.Forget(device))
+	return r.put(tx, fx, s.Forget(device))
 }
 
 // takeEpoch takes a group's secret, whoever sent it: the chain says whether it is
@@ -165,7 +165,7 @@ func (r *rooms) takeEpoch(tx *store.Tx, fx *effects, a arrival, sent nwire.Epoch
 		return nil
 	}
 	fx.after(func() { r.enter(sent.Group) })
-	return r.put(tx, s)
+	return r.put(tx, fx, s)
 }
 
 // rekeySoon begins a new epoch, unless another member does so first.
@@ -218,9 +218,9 @@ func (r *rooms) commitEpoch(tx *store.Tx, fx *effects, id record.GroupID, epoch 
 		return err
 	}
 	for _, m := range r.devices(s) {
-		if err := r.d.tellDevice(tx, fx, m.Account, m.Device, secret); err != nil {
+		if err := unlessFull(r.d.tellDevice(tx, fx, m.Account, m.Device, secret)); err != nil {
 			return err
 		}
 	}
-	return r.put(tx, s)
+	return r.put(tx, fx, s)
 }

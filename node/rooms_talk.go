@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tryst-chat/tryst/node/group"
+	"github.com/tryst-chat/tryst/node/outbox"
 	"github.com/tryst-chat/tryst/node/store"
 	"github.com/tryst-chat/tryst/node/wire"
 	"github.com/tryst-chat/tryst/rendezvous/record"
@@ -79,13 +80,13 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 		fx.tell(Event{Kind: EventSending, ID: id.String(), Group: name})
 		on, off := r.listening(groupID, devices)
 		want, absent = len(on), off
-		if err := r.handOut(tx, fx, s, devices, out); err != nil {
+		if s, err = r.handOut(tx, fx, s, devices, out); err != nil {
 			return err
 		}
 		if absent, err = r.copyTo(tx, fx, absent, out.Message); err != nil {
 			return err
 		}
-		return r.put(tx, s)
+		return r.put(tx, fx, s)
 	})
 	for err == nil && len(absent) > 0 {
 		err = r.d.commit(func(tx *store.Tx, fx *effects) (err error) {
@@ -104,26 +105,30 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 func (r *rooms) copyTo(tx *store.Tx, fx *effects, devices []group.Member, message []byte) ([]group.Member, error) {
 	n := min(len(devices), max(1, store.MaxUpdate/4/len(message)))
 	for _, m := range devices[:n] {
-		if err := r.d.tellDevice(tx, fx, m.Account, m.Device, wire.GroupCopy(message)); err != nil {
+		if err := unlessFull(r.d.tellDevice(tx, fx, m.Account, m.Device, wire.GroupCopy(message))); err != nil {
 			return nil, err
 		}
 	}
 	return devices[n:], nil
 }
 
-// handOut queues this device's sender key for the devices that lack it.
-func (r *rooms) handOut(tx *store.Tx, fx *effects, s group.State, devices []group.Member, out group.Outgoing) error {
+// handOut queues this device's sender key for the devices that lack it. One that
+// no more may wait for is noted as lacking it still.
+func (r *rooms) handOut(tx *store.Tx, fx *effects, s group.State, devices []group.Member, out group.Outgoing) (group.State, error) {
 	for _, m := range devices {
 		distribution, lacks := out.SenderKeys[m.Device]
 		if !lacks {
 			continue
 		}
 		key := wire.SenderKey{Group: s.ID(), Epoch: s.Epoch(), Distribution: distribution}
-		if err := r.d.tellDevice(tx, fx, m.Account, m.Device, key); err != nil {
-			return err
+		err := r.d.tellDevice(tx, fx, m.Account, m.Device, key)
+		if errors.Is(err, outbox.ErrFull) {
+			s = s.Forget(m.Device)
+		} else if err != nil {
+			return s, err
 		}
 	}
-	return nil
+	return s, nil
 }
 
 func (r *rooms) publish(ctx context.Context, groupID record.GroupID, name record.GroupName, id wire.MessageID, message []byte, want int) error {
@@ -258,5 +263,5 @@ func (r *rooms) keep(tx *store.Tx, fx *effects, s group.State, delivered []group
 			}
 		}
 	}
-	return r.put(tx, s)
+	return r.put(tx, fx, s)
 }

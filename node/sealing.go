@@ -26,11 +26,27 @@ func unseal(tx *store.Tx, device peer.ID) {
 	}
 }
 
+// sealAnew has everything that waits behind an entry go into the session that
+// begins with it. What is sealed in the old one would be refused, and overtaken by
+// what follows it.
+func sealAnew(tx *store.Tx, first outbox.Entry) {
+	for _, e := range tx.Entries(first.Device, 0) {
+		if e.Seq > first.Seq && (e.Envelope != nil || e.Renewals > 0) {
+			e.Envelope, e.Renewals = nil, 0
+			tx.PutEntry(e)
+		}
+	}
+}
+
 // put adds a message for one device to the outbox. If a session is open it is
-// sealed at once, so that nothing more has to be written before it goes out.
+// sealed at once, so that nothing more has to be written before it goes out. It
+// changes nothing when it returns outbox.ErrFull.
 func (c *courier) put(tx *store.Tx, fx *effects, to record.Account, device peer.ID, id wire.MessageID, content []byte) error {
 	e := outbox.New(id, to, device, content, time.Now())
 	e.Copy = to == c.d.self.Account
+	if err := tx.Load(device).Admit(len(content)); err != nil {
+		return err // before a key of the session is spent on it
+	}
 	if rec := tx.Session(device); rec.Ready() {
 		var err error
 		if e.Envelope, err = c.d.seal(tx, rec, e); err != nil {
@@ -60,7 +76,7 @@ func (d *device) seal(tx *store.Tx, rec session.Record, e outbox.Entry) ([]byte,
 // keys from the servers if there is none that the other side opens.
 func (d *device) sealEntry(ctx context.Context, e outbox.Entry) (outbox.Entry, error) {
 	if e.Renewals == 0 {
-		sealed, err := d.sealIn(e, func(rec session.Record) (session.Record, error) { return rec, nil })
+		sealed, err := d.sealIn(e, func(_ *store.Tx, rec session.Record) (session.Record, error) { return rec, nil })
 		if !errors.Is(err, session.ErrNoSession) {
 			return sealed, err
 		}
@@ -72,18 +88,19 @@ func (d *device) sealEntry(ctx context.Context, e outbox.Entry) (outbox.Entry, e
 	if len(keys) == 0 {
 		return e, errors.New("the device has published no keys yet")
 	}
-	return d.sealIn(e, func(rec session.Record) (session.Record, error) {
+	return d.sealIn(e, func(tx *store.Tx, rec session.Record) (session.Record, error) {
 		if rec.Ready() && e.Renewals == 0 {
 			return rec, nil // the other side has begun one meanwhile
 		}
+		sealAnew(tx, e)
 		return session.Begin(rec, d.self, session.Identity{Account: e.To, Device: e.Device}, keys[0].Bundle, keys[0].OneTime)
 	})
 }
 
 // sealIn seals an entry in the session that ready returns.
-func (d *device) sealIn(e outbox.Entry, ready func(session.Record) (session.Record, error)) (outbox.Entry, error) {
+func (d *device) sealIn(e outbox.Entry, ready func(*store.Tx, session.Record) (session.Record, error)) (outbox.Entry, error) {
 	err := d.commit(func(tx *store.Tx, _ *effects) error {
-		rec, err := ready(tx.Session(e.Device))
+		rec, err := ready(tx, tx.Session(e.Device))
 		if err != nil {
 			return err
 		}
