@@ -199,16 +199,11 @@ func identityChanged(a record.Account, cause error) *Error {
 }
 
 // introduce judges the hello of a device that wants to deliver. NONE means that
-// it acts for the account it names.
+// it acts for the account it names, whose log is the one that it knows too.
 func (p *people) introduce(ctx context.Context, from peer.ID, hello transport.Hello) (account.Contact, pb.Refusal) {
 	if c, ok := p.contact(hello.Account); ok && c.Devices().Has(from) {
-		grown, err := c.Compare(hello.LogLength, hello.LogHead)
-		if err != nil {
-			p.log.Warn("a peer names another device log than the known one", "peer", from)
-			return c, pb.Refusal_UNKNOWN
-		}
-		if !grown {
-			return c, pb.Refusal_NONE
+		if grown, err := c.Compare(hello.LogLength, hello.LogHead); !grown {
+			return c, p.compared(from, err)
 		}
 	}
 	c, err := p.refresh(ctx, hello.Account)
@@ -218,8 +213,22 @@ func (p *people) introduce(ctx context.Context, from peer.ID, hello transport.He
 		return c, pb.Refusal_UNKNOWN
 	case err != nil:
 		return c, pb.Refusal_LATER
+	}
+	grown, err := c.Compare(hello.LogLength, hello.LogHead)
+	switch {
+	case grown: // the server that was asked is behind
+		return c, pb.Refusal_LATER
 	case !c.Devices().Has(from):
 		return c, pb.Refusal_UNKNOWN
 	}
-	return c, pb.Refusal_NONE
+	return c, p.compared(from, err)
+}
+
+// compared is the answer to a device log as a peer names it.
+func (p *people) compared(peer peer.ID, contradiction error) pb.Refusal {
+	if contradiction == nil {
+		return pb.Refusal_NONE
+	}
+	p.log.Warn("a peer names another device log than the known one", "peer", peer)
+	return pb.Refusal_UNKNOWN
 }
