@@ -243,6 +243,9 @@ func (c *courier) deliverAll(ctx context.Context, l *lane) error {
 			if u.outcome != nil {
 				flight = append(flight, u)
 			}
+			if e.Renewals > 0 {
+				break // a session has begun, and those behind it are to be read again
+			}
 		}
 		if len(flight) == 0 {
 			continue
