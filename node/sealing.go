@@ -39,10 +39,14 @@ func sealAnew(tx *store.Tx, first outbox.Entry) {
 }
 
 // put adds a message for one device to the outbox. If a session is open it is
-// sealed at once, so that nothing more has to be written before it goes out.
+// sealed at once, so that nothing more has to be written before it goes out. It
+// changes nothing when it returns outbox.ErrFull.
 func (c *courier) put(tx *store.Tx, fx *effects, to record.Account, device peer.ID, id wire.MessageID, content []byte) error {
 	e := outbox.New(id, to, device, content, time.Now())
 	e.Copy = to == c.d.self.Account
+	if err := tx.Load(device).Admit(len(content)); err != nil {
+		return err // before a key of the session is spent on it
+	}
 	if rec := tx.Session(device); rec.Ready() {
 		var err error
 		if e.Envelope, err = c.d.seal(tx, rec, e); err != nil {
