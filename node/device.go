@@ -44,6 +44,7 @@ type device struct {
 	files   *files
 	topics  *transport.Topics
 
+	loggedOut   bool          // by logOut, the last use before close
 	announceNow chan struct{} // holds a token when addresses should be announced
 	prepare     chan peer.ID
 
@@ -121,7 +122,7 @@ func (d *device) run(ctx context.Context) {
 
 // close says good-bye, ends everything and waits for it.
 func (d *device) close() error {
-	if d.link.client.Linked() {
+	if d.link.client.Linked() && !d.loggedOut { // the servers know already
 		ctx, cancel := context.WithTimeout(context.Background(), withdrawTimeout)
 		if err := d.link.client.Withdraw(ctx); err != nil {
 			d.log.Info("presence was not withdrawn and will lapse", "err", err)
@@ -130,10 +131,17 @@ func (d *device) close() error {
 	}
 	d.stop()
 	err := d.group.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil // by stop
+	}
 	d.errands.wait()
 	d.topics.Close()
-	err = errors.Join(err, d.link.close(), d.store.Close())
-	if err != nil && !errors.Is(err, context.Canceled) {
+	err = errors.Join(err, d.link.close())
+	if d.loggedOut { // now that nothing adds to them any more
+		err = errors.Join(err, d.forgetKeys())
+	}
+	err = errors.Join(err, d.store.Close())
+	if err != nil {
 		return fmt.Errorf("close device: %w", err)
 	}
 	return nil

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -67,16 +66,10 @@ func (d *device) heed(n client.Notice) {
 	}
 }
 
-// linked pins the cluster's key, once it is known, and shows it to the person.
+// linked pins the cluster's key, once it is known.
 func (d *device) linked(context.Context) {
-	k := d.link.client.ClusterKey()
-	first, err := pinCluster(d.cfg, k)
-	if err != nil {
+	if err := meetCluster(d.cfg, d.link.client.ClusterKey(), d.emit); err != nil {
 		d.log.Error("the cluster key was not pinned", "err", err)
-	}
-	if first {
-		d.emit(Event{Kind: EventNotice, Text: fmt.Sprintf(
-			"These servers are new to this device, which trusts no others from now on. Their fingerprint, to compare with the operator's: %s", record.Fingerprint(k))})
 	}
 }
 

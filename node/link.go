@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -20,15 +19,11 @@ import (
 	"github.com/tryst-chat/tryst/node/key"
 	"github.com/tryst-chat/tryst/node/transport"
 	"github.com/tryst-chat/tryst/rendezvous/client"
+	"github.com/tryst-chat/tryst/rendezvous/record"
 )
 
-const (
-	// clusterFile holds the cluster's pinned public key, in hexadecimal.
-	clusterFile = "cluster.pub"
-	// resolveRetry is the pause between attempts to learn who the balancer is,
-	// while none answers.
-	resolveRetry = time.Second
-)
+// clusterFile holds the cluster's pinned public key, in hexadecimal.
+const clusterFile = "cluster.pub"
 
 // link is a device on the network: its libp2p host, and the client of the
 // rendezvous servers that uses it. It exists before anybody is logged in, since
@@ -107,6 +102,17 @@ func pinnedCluster(cfg *Config) (ed25519.PublicKey, error) {
 		return nil, fail(CodeInternal, err, "Delete it to pin the key anew at the next connection.", "The file %s does not hold a cluster key.", path)
 	}
 	return k, nil
+}
+
+// meetCluster pins the key of the cluster that has answered, if it is the first
+// that this home meets, and shows it to the person.
+func meetCluster(cfg *Config, k ed25519.PublicKey, emit func(Event)) error {
+	first, err := pinCluster(cfg, k)
+	if first {
+		emit(Event{Kind: EventNotice, Text: fmt.Sprintf(
+			"These servers are new to this device, which trusts no others from now on. Their fingerprint, to compare with the operator's: %s", record.Fingerprint(k))})
+	}
+	return err
 }
 
 // pinCluster writes down the cluster key that the link has met. first tells that

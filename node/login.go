@@ -41,10 +41,10 @@ func busy(err error, a record.Account) error {
 	return fail(CodeBusy, err, "Use that one, or another --home.", "Another tryst on this machine is using %s already.", a)
 }
 
-// signUp creates an account with this device as its first. What it keeps on this
-// device is made before the account is, and finished after, so that a crash in
-// between leaves a device that the next login takes up.
-func signUp(ctx context.Context, cfg *Config, name, roll string, password []byte) (record.Account, error) {
+// signUp creates an account with this device as its first. A crash between the
+// account's making and the store's leaves an account whose first device is gone;
+// the next login adds another.
+func signUp(ctx context.Context, cfg *Config, name, roll string, password []byte, emit func(Event)) (record.Account, error) {
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
 	a, err := record.NewAccount(name, roll)
@@ -68,10 +68,14 @@ func signUp(ctx context.Context, cfg *Config, name, roll string, password []byte
 		entry = firstEntry(cfg, a, vault.Identity, l.host.ID())
 		return client.Enrolment{Vault: sealed, Identity: vault.Identity.Public().Bytes(), Device: entry}, err
 	})
+	cluster := l.client.ClusterKey()
 	if err := errors.Join(err, l.close()); errors.Is(err, wire.ErrNameTaken) {
 		return "", taken
 	} else if err != nil {
 		return "", explain(err, "sign up")
+	}
+	if err := meetCluster(cfg, cluster, emit); err != nil {
+		return "", explain(err, fmt.Sprintf("keep %s on this device, although the account was made", a))
 	}
 	me.Enrolled = true
 	if err := createStore(cfg, me, password, vault.Identity.Public(), [][]byte{entry}); err != nil {
@@ -232,8 +236,8 @@ func enrol(ctx context.Context, cfg *Config, l *link, a record.Account, password
 	return none, nil, fail(CodeBusy, wire.ErrConflict, "Try again in a moment.", "Other devices are logging in at the same time.")
 }
 
-// logOut revokes this device and forgets its keys. Conversations stay, under the
-// password, for the next login.
+// logOut revokes this device; close then forgets its keys. Conversations stay,
+// under the password, for the next login.
 func (d *device) logOut(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
@@ -246,7 +250,8 @@ func (d *device) logOut(ctx context.Context) (err error) {
 	for range appendTries {
 		c, err := d.people.refresh(ctx, d.self.Account)
 		if errors.Is(err, wire.ErrNotLoggedIn) || (err == nil && !c.Devices().Has(d.self.Device)) {
-			return d.forgetKeys() // another device was faster
+			d.loggedOut = true // another device was faster
+			return nil
 		}
 		if err != nil {
 			return explain(err, "log out")
@@ -254,7 +259,8 @@ func (d *device) logOut(ctx context.Context) (err error) {
 		entry := c.Devices().Next(record.RevokeDevice, d.self.Device, "", time.Now()).Sign(d.key)
 		err = d.link.client.AppendDevice(ctx, d.self.Account, entry)
 		if err == nil {
-			return d.forgetKeys()
+			d.loggedOut = true
+			return nil
 		}
 		if !errors.Is(err, wire.ErrConflict) {
 			return explain(err, "log out")
@@ -268,6 +274,7 @@ func (d *device) forgetKeys() error {
 	err := d.commit(func(tx *store.Tx, _ *effects) error {
 		tx.PutDevice(store.Device{Key: key.NewDevice(), DH: key.NewDH(), Account: d.self.Account})
 		tx.PutMeta(bundlePublished, nil)
+		tx.PutKeys(account.NewKeys(time.Now()))
 		for _, id := range tx.OneTimeIDs() {
 			tx.UseOneTime(id)
 		}

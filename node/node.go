@@ -77,7 +77,7 @@ func (n *Node) SignUp(ctx context.Context, name, roll string, password []byte) (
 	if err := checkPassword(password); err != nil {
 		return "", err
 	}
-	return signUp(ctx, &n.cfg, name, roll, password)
+	return signUp(ctx, &n.cfg, name, roll, password, n.emit)
 }
 
 func checkPassword(password []byte) error {
