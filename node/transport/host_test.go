@@ -3,7 +3,10 @@ package transport
 import (
 	"crypto/ed25519"
 	"errors"
+	"fmt"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -181,6 +184,30 @@ func TestReachAtANewAddressAfterFailures(t *testing.T) {
 		}
 	}
 	reach(t, a, b)
+}
+
+// A dial to where a peer was before, and where nobody answers, has succeeded when
+// the peer comes by another way.
+func TestOldDialSucceedsWhenThePeerComes(t *testing.T) {
+	a, b := newHost(t), newHost(t)
+	silent, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	old := fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", silent.LocalAddr().(*net.UDPAddr).Port)
+	a.learn(peer.AddrInfo{ID: b.ID(), Addrs: []multiaddr.Multiaddr{multiaddr.StringCast(old)}})
+	dialled := make(chan error, 1)
+	go func() {
+		dialled <- a.connect(network.WithForceDirectDial(t.Context(), "test"), b.ID(), time.Hour)
+	}()
+	if _, _, err := silent.ReadFrom(make([]byte, 2048)); err != nil { // the dial is under way
+		t.Fatal(err)
+	}
+	reach(t, b, a)
+	if err := await(t, "the end of the dial", dialled); err != nil {
+		t.Errorf("the dial says %v", err)
+	}
 }
 
 func TestPeersKeepsTheNewestStateForASlowReader(t *testing.T) {

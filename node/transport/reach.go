@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -53,16 +54,37 @@ func (h *Host) connected(p peer.ID) bool {
 func (h *Host) connect(ctx context.Context, p peer.ID, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return h.host.Connect(ctx, peer.AddrInfo{ID: p})
+	// A dial ends with the addresses that it began with: when p is connected
+	// meanwhile over an address that was learned later, or from its side, it would
+	// wait for its own ones to time out.
+	direct, _ := network.GetForceDirectDial(ctx)
+	var came atomic.Bool
+	watch := &network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) {
+		if c.RemotePeer() == p && !(direct && isCircuit(c.RemoteMultiaddr())) {
+			came.Store(true)
+			cancel()
+		}
+	}}
+	h.host.Network().Notify(watch)
+	defer h.host.Network().StopNotify(watch)
+	err := h.host.Connect(ctx, peer.AddrInfo{ID: p})
+	if came.Load() {
+		return nil
+	}
+	return err
 }
 
-// learn adds the addresses to the peerstore. If one of them is news, dials that
-// failed a moment ago say nothing, and the swarm's back-off is cleared.
+// learn enters the addresses in the peerstore. If one of them is news, those that
+// were known before are over, unless the peer is connected; and dials that failed
+// a moment ago say nothing, so that the swarm's back-off is cleared.
 func (h *Host) learn(info peer.AddrInfo) {
 	addrs := info.Addrs[:min(len(info.Addrs), maxAddrs)]
 	known := h.host.Peerstore().Addrs(info.ID)
-	h.host.Peerstore().AddAddrs(info.ID, addrs, addrLifetime)
 	news := slices.ContainsFunc(addrs, func(a multiaddr.Multiaddr) bool { return !multiaddr.Contains(known, a) })
+	if news && !h.connected(info.ID) {
+		h.host.Peerstore().ClearAddrs(info.ID)
+	}
+	h.host.Peerstore().AddAddrs(info.ID, addrs, addrLifetime)
 	if s, ok := h.host.Network().(*swarm.Swarm); ok && news {
 		s.Backoff().Clear(info.ID)
 	}
