@@ -138,6 +138,7 @@ func newRawMember(b *testing.B, heard chan<- struct{}) (host.Host, *pubsub.Topic
 	params := pubsub.DefaultGossipSubParams()
 	params.HeartbeatInterval = 200 * time.Millisecond
 	params.HistoryLength, params.HistoryGossip = 15, 5
+	params.PruneBackoff, params.UnsubscribeBackoff = time.Second, time.Second
 	ps, err := pubsub.NewGossipSub(ctx, h, pubsub.WithGossipSubParams(params), pubsub.WithFloodPublish(false),
 		pubsub.WithPeerOutboundQueueSize(queue), pubsub.WithValidateQueueSize(8*queue),
 		pubsub.WithLogger(slog.New(slog.DiscardHandler)))
