@@ -292,6 +292,44 @@ func TestMalformedFramesEndTheStreamAndNothingElse(t *testing.T) {
 	}
 }
 
+// A receiver that fails while more has arrived than its box holds does not keep
+// the host from closing.
+func TestFailureWithAFullBox(t *testing.T) {
+	g := &failing{entered: make(chan struct{}, 1), proceed: make(chan struct{})}
+	a, b := pair(t, g)
+	s := rawStream(t, a, b)
+	frames := make([]*pb.Frame, 8*MaxBatch)
+	for i := range frames {
+		m := id(i)
+		frames[i] = &pb.Frame{Kind: &pb.Frame_Delivery{Delivery: &pb.Delivery{Id: m[:], Envelope: make([]byte, 100)}}}
+	}
+	if err := rwire.WriteFrame(s, helloOf("alice1")().toWire()); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range frames {
+		if err := rwire.WriteFrame(s, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "a first batch", g.entered)
+	close(g.proceed)
+	closed := make(chan error, 1)
+	go func() { closed <- b.Close() }()
+	if err := await(t, "that the host is closed", closed); err != nil {
+		t.Error(err)
+	}
+}
+
+// failing is a Receiver that breaks its promise of one outcome a delivery, when
+// it is told to.
+type failing struct{ entered, proceed chan struct{} }
+
+func (f *failing) Receive(context.Context, peer.ID, Hello, []Delivery) []pb.Refusal {
+	signal(f.entered)
+	<-f.proceed
+	return nil
+}
+
 func TestSecondStreamOfAPeerReplacesTheFirst(t *testing.T) {
 	g := newGated()
 	a, b := pair(t, g)

@@ -118,7 +118,8 @@ func (h *Host) serveMessages(s network.Stream) error {
 		cancel(readDeliveries(ctx, frames, box))
 	}()
 	err = receiveBatches(ctx, s, receiver, hello, box)
-	_ = s.Reset() // ends the reader
+	cancel(err)   // ends the reader where it waits for room in the box,
+	_ = s.Reset() // and where it waits for the stream
 	<-reading
 	return err
 }
