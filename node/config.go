@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/tryst-chat/tryst/node/store"
 )
 
 // Config says where a node keeps its state and whom it asks.
@@ -33,8 +35,10 @@ type Config struct {
 	// Default: nothing is logged.
 	Logger *slog.Logger
 
-	// noListen makes a node that nobody can dial, for tests of relays.
-	noListen bool
+	// For tests: noListen makes a node that nobody can dial, storeCost makes many
+	// stores quickly.
+	noListen  bool
+	storeCost store.Cost
 }
 
 // validate fills in defaults.

@@ -14,6 +14,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/tryst-chat/tryst/balancer"
+	"github.com/tryst-chat/tryst/node/store"
 	"github.com/tryst-chat/tryst/rendezvous"
 	"github.com/tryst-chat/tryst/rendezvous/provision"
 	"github.com/tryst-chat/tryst/rendezvous/record"
@@ -155,7 +156,9 @@ func (w *world) open(home string) *person {
 // node opens a node; the caller reads its events and closes it.
 func (w *world) node(home string) *Node {
 	w.Helper()
-	n, err := Open(Config{Home: home, Balancers: []multiaddr.Multiaddr{w.balancer}, Logger: logger()})
+	n, err := Open(Config{
+		Home: home, Balancers: []multiaddr.Multiaddr{w.balancer}, Logger: logger(), storeCost: store.LeastCost(),
+	})
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -96,7 +96,7 @@ func deviceName(cfg *Config) string { return cfg.DeviceName[:min(len(cfg.DeviceN
 // createStore makes an account's store with this device and its own contact.
 func createStore(cfg *Config, me store.Device, password []byte, identity key.IdentityPublic, log [][]byte) error {
 	dir := accountDir(cfg, me.Account)
-	s, err := store.Create(dir, password)
+	s, err := store.Create(dir, password, cfg.storeCost)
 	if err != nil {
 		return err
 	}

@@ -187,7 +187,7 @@ func TestMain(m *testing.M) {
 
 // crashChild writes for ever and prints each number once it is on the disk.
 func crashChild(dir string) {
-	s, err := create(dir, password, cheap)
+	s, err := Create(dir, password, cheap)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

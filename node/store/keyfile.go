@@ -30,24 +30,30 @@ const (
 	keyFileSize    = keyHeaderSize + key.Size + seal.Overhead
 )
 
-// cost are the parameters of Argon2id (RFC 9106).
-type cost struct {
+// Cost are the parameters of Argon2id (RFC 9106), which stand in the key file.
+// The zero value stands for DefaultCost.
+type Cost struct {
 	memory uint32 // KiB
 	passes uint32
 	lanes  uint8
 }
 
-// defaultCost is RFC 9106's second recommendation, 0.1 to 0.2 s a guess.
-func defaultCost() cost { return cost{memory: 64 << 10, passes: 3, lanes: 4} }
+// DefaultCost is RFC 9106's second recommendation, 0.1 to 0.2 s a guess.
+func DefaultCost() Cost { return Cost{memory: 64 << 10, passes: 3, lanes: 4} }
+
+// LeastCost is the least that a key file may have, a tenth of DefaultCost: for
+// tests that make many stores.
+func LeastCost() Cost { return Cost{memory: minMemory, passes: minPasses, lanes: 1} }
+
+const (
+	minMemory, maxMemory = 19 << 10, 1 << 20 // KiB; OWASP's least, and 1 GiB
+	minPasses, maxPasses = 2, 16
+	maxLanes             = 16
+)
 
 // check refuses what is below any sound setting, or would take the machine's
 // memory or minutes: the numbers come from a file.
-func (c cost) check() error {
-	const (
-		minMemory, maxMemory = 19 << 10, 1 << 20 // KiB; OWASP's least, and 1 GiB
-		minPasses, maxPasses = 2, 16
-		maxLanes             = 16
-	)
+func (c Cost) check() error {
 	if c.memory < minMemory || c.memory > maxMemory || c.passes < minPasses || c.passes > maxPasses ||
 		c.lanes < 1 || c.lanes > maxLanes {
 		return fmt.Errorf("%w: Argon2id with %d KiB, %d passes, %d lanes", errKeyFile, c.memory, c.passes, c.lanes)
@@ -59,7 +65,7 @@ func (c cost) check() error {
 var errKeyFile = errors.New("damaged key file")
 
 // wrapKey returns a key file's bytes.
-func wrapKey(k key.Store, password []byte, c cost) ([]byte, error) {
+func wrapKey(k key.Store, password []byte, c Cost) ([]byte, error) {
 	b := append([]byte(keyFileMagic), keyFileVersion)
 	b = binary.BigEndian.AppendUint32(b, c.memory)
 	b = binary.BigEndian.AppendUint32(b, c.passes)
@@ -86,7 +92,7 @@ func unwrapKey(b, password []byte) (key.Store, error) {
 	}
 	header, sealed := b[:keyHeaderSize], b[keyHeaderSize:]
 	fields := header[len(keyFileMagic)+1:]
-	c := cost{memory: binary.BigEndian.Uint32(fields), passes: binary.BigEndian.Uint32(fields[4:]), lanes: fields[8]}
+	c := Cost{memory: binary.BigEndian.Uint32(fields), passes: binary.BigEndian.Uint32(fields[4:]), lanes: fields[8]}
 	if err := c.check(); err != nil {
 		return key.Store{}, err
 	}
@@ -101,7 +107,7 @@ func unwrapKey(b, password []byte) (key.Store, error) {
 	return key.ParseStore(plain)
 }
 
-func wrappingKey(password, salt []byte, c cost) (key.Store, error) {
+func wrappingKey(password, salt []byte, c Cost) (key.Store, error) {
 	return key.ParseStore(argon2.IDKey(password, salt, c.passes, c.memory, c.lanes, key.Size))
 }
 

@@ -67,14 +67,13 @@ func Exists(dir string) bool {
 	return err == nil
 }
 
-// Create makes a store in dir, which is made too, readable by its owner only. It
-// spends 0.2 s and 64 MiB on Argon2id. A Create that was interrupted leaves no
+// Create makes a store in dir, which is made too, readable by its owner only. At
+// DefaultCost it spends 0.2 s and 64 MiB on Argon2id. A Create that was interrupted leaves no
 // store, and the next one begins anew. It returns ErrExists or ErrInUse.
-func Create(dir string, password []byte) (*Store, error) {
-	return create(dir, password, defaultCost())
-}
-
-func create(dir string, password []byte, c cost) (_ *Store, err error) {
+func Create(dir string, password []byte, c Cost) (_ *Store, err error) {
+	if c == (Cost{}) {
+		c = DefaultCost()
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create store: %w", err)
 	}
@@ -194,11 +193,7 @@ func badgerOptions(dir string, k key.Store) badger.Options {
 // to open the store at once; whoever has copied the folder before can still open
 // the copy with it.
 func (s *Store) ChangePassword(password []byte) error {
-	return s.changePassword(password, defaultCost())
-}
-
-func (s *Store) changePassword(password []byte, c cost) error {
-	wrapped, err := wrapKey(s.key, password, c)
+	wrapped, err := wrapKey(s.key, password, DefaultCost())
 	if err == nil {
 		err = writeFile(s.dir, keyFile, wrapped)
 	}

@@ -17,13 +17,11 @@ import (
 
 var password = []byte("correct horse")
 
-// cheap is the least cost that a key file may have, for tests that make many
-// stores.
-var cheap = cost{memory: 19 << 10, passes: 2, lanes: 1}
+var cheap = LeastCost()
 
 func newStore(t testing.TB) *Store {
 	t.Helper()
-	s, err := create(t.TempDir(), password, cheap)
+	s, err := Create(t.TempDir(), password, cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +55,7 @@ func TestReopen(t *testing.T) {
 	if _, err := Open(dir, password); !errors.Is(err, ErrNoStore) {
 		t.Fatalf("Open without a store: %v", err)
 	}
-	s, err := create(dir, password, cheap)
+	s, err := Create(dir, password, cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +68,7 @@ func TestReopen(t *testing.T) {
 	if _, err := Open(dir, password); !errors.Is(err, ErrInUse) {
 		t.Errorf("Open while open: %v", err)
 	}
-	if _, err := Create(dir, password); !errors.Is(err, ErrInUse) {
+	if _, err := Create(dir, password, cheap); !errors.Is(err, ErrInUse) {
 		t.Errorf("Create while open: %v", err)
 	}
 	if err := s.Close(); err != nil {
@@ -79,7 +77,7 @@ func TestReopen(t *testing.T) {
 	if err := s.Update(func(*Tx) error { return nil }); !errors.Is(err, ErrClosed) {
 		t.Errorf("Update after Close: %v", err)
 	}
-	if _, err := Create(dir, password); !errors.Is(err, ErrExists) {
+	if _, err := Create(dir, password, cheap); !errors.Is(err, ErrExists) {
 		t.Errorf("Create over a store: %v", err)
 	}
 	if _, err := Open(dir, []byte("wrong")); !errors.Is(err, ErrPassword) {
@@ -116,7 +114,7 @@ func TestReopen(t *testing.T) {
 // one must not stumble over what is there.
 func TestCreateAfterInterruption(t *testing.T) {
 	dir := t.TempDir()
-	s, err := create(dir, password, cheap)
+	s, err := Create(dir, password, cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +125,7 @@ func TestCreateAfterInterruption(t *testing.T) {
 	if Exists(dir) {
 		t.Fatal("a store without its key exists")
 	}
-	s, err = create(dir, password, cheap)
+	s, err = Create(dir, password, cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +134,7 @@ func TestCreateAfterInterruption(t *testing.T) {
 
 func TestNothingInTheClear(t *testing.T) {
 	dir := t.TempDir()
-	s, err := create(dir, password, cheap)
+	s, err := Create(dir, password, cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +203,7 @@ func TestKeyFile(t *testing.T) {
 			t.Fatalf("cut to %d bytes: %v", n, err)
 		}
 	}
-	for _, c := range []cost{
+	for _, c := range []Cost{
 		{memory: 0, passes: 3, lanes: 4},
 		{memory: 1 << 10, passes: 3, lanes: 4},
 		{memory: 1<<32 - 1, passes: 3, lanes: 4},
@@ -218,14 +216,14 @@ func TestKeyFile(t *testing.T) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
-	if err := defaultCost().check(); err != nil {
+	if err := DefaultCost().check(); err != nil {
 		t.Error(err)
 	}
 }
 
 // Close waits for those who read.
 func TestViewAfterClose(t *testing.T) {
-	s, err := create(t.TempDir(), password, cheap)
+	s, err := Create(t.TempDir(), password, cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
