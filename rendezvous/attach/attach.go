@@ -39,8 +39,8 @@ type Config struct {
 	// Advertise are addresses at which clients reach the server directly. If
 	// there are none they come through the balancers.
 	Advertise []ma.Multiaddr
-	// Ready says whether the server takes new clients. It is asked once a
-	// beat and must not block. Nil means always.
+	// Ready says whether the server takes new clients. It is asked many times
+	// a second and must not block. Nil means always.
 	Ready func() bool
 	// Logger may be nil.
 	Logger *slog.Logger

@@ -42,12 +42,14 @@ func greet(cfg Config, s network.Stream) (*backend, error) {
 	return b, b.receive()
 }
 
-// beat tells the balancer once a BeatInterval how this server is, until ctx
-// ends. Then the stream is closed cleanly: the balancer assigns nobody here any
+// beat tells the balancer once a BeatInterval how this server is, and at once when
+// that changes, until ctx ends. Then the stream is closed cleanly: the balancer assigns nobody here any
 // more, and leaves circuits alone.
 func (b *backend) beat(ctx context.Context) error {
 	ticker := time.NewTicker(b.cfg.BeatInterval)
 	defer ticker.Stop()
+	look := time.NewTicker(readyPoll)
+	defer look.Stop()
 	waiting := b.reachable
 	was := false
 	for {
@@ -59,13 +61,18 @@ func (b *backend) beat(ctx context.Context) error {
 			b.cfg.Logger.Info("told the balancer", "balancer", b.stream.Conn().RemotePeer(), "ready", ready)
 			was = ready
 		}
-		select {
-		case <-ctx.Done():
-			b.stream.CloseWrite()
-			return ctx.Err()
-		case <-waiting:
-			waiting = nil // and beat at once: clients may be waiting too
-		case <-ticker.C:
+		for same := true; same; {
+			select {
+			case <-ctx.Done():
+				b.stream.CloseWrite()
+				return ctx.Err()
+			case <-waiting:
+				waiting, same = nil, false // clients may be waiting too
+			case <-ticker.C:
+				same = false
+			case <-look.C:
+				same = ready == (waiting == nil && b.cfg.Ready())
+			}
 		}
 	}
 }

@@ -12,6 +12,9 @@ const (
 	// second, one that is gone for long is asked once a second.
 	minRetry = 50 * time.Millisecond
 	maxRetry = time.Second
+	// readyPoll is how often the server is asked whether it takes clients, between
+	// beats: somebody may be waiting for the first one that does.
+	readyPoll = 20 * time.Millisecond
 	// refusedRetry is the wait after a balancer said no: an operator has to
 	// put something right first.
 	refusedRetry = 5 * time.Second
