@@ -475,7 +475,6 @@ func TestFloodOfUnknownGroups(t *testing.T) {
 	w := newWorld(t)
 	bob, eve := w.newPerson("bob", "7"), w.newPerson("eve", "1")
 	eve.says("bob7", "hello")
-	const floodSize = 100
 	var flood []transport.Delivery
 	for range 3 * maxWorkers {
 		id := record.NewGroupID()
