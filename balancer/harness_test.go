@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"fmt"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/freeport"
 )
 
 // testTimeout bounds every wait; nothing takes nearly as long unless it is
@@ -90,9 +92,13 @@ func start(t *testing.T, run func(context.Context) error) (stop func()) {
 
 func startBalancer(t *testing.T, o operator, change func(*balancer.Config)) (b *balancer.Balancer, stop func()) {
 	t.Helper()
+	ports, err := freeport.Draw(1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cfg := balancer.Config{
 		Key:           newKey(t),
-		Listen:        []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/0")},
+		Listen:        []ma.Multiaddr{ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", ports[0]))},
 		ClusterKey:    o.public,
 		MetricsListen: balancer.DefaultMetrics,
 		BeatTimeout:   testTimeout, // a busy machine is no frozen server, except where that is the point
@@ -100,7 +106,7 @@ func startBalancer(t *testing.T, o operator, change func(*balancer.Config)) (b *
 	if change != nil {
 		change(&cfg)
 	}
-	b, err := balancer.New(cfg)
+	b, err = balancer.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

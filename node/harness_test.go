@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous"
 	"github.com/tryst-chat/tryst/rendezvous/provision"
 	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/testnet/freeport"
 )
 
 // testTimeout bounds every wait; nothing takes nearly as long unless it is
@@ -99,12 +99,11 @@ func run(t testing.TB, f func(context.Context) error) (stop func()) {
 // freePort returns an address on loopback that is free now.
 func freePort(t testing.TB) multiaddr.Multiaddr {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Draw(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return multiaddr.StringCast(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", l.Addr().(*net.TCPAddr).Port))
+	return multiaddr.StringCast(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", ports[0]))
 }
 
 // await polls until something holds.

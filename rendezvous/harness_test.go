@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"sync"
 	"testing"
@@ -26,6 +25,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/provision"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/freeport"
 )
 
 // testTimeout bounds every wait; nothing takes nearly as long unless it is
@@ -123,12 +123,11 @@ func (w *world) start(i int) {
 // cluster must know each other's before any of them listens.
 func freePort(t testing.TB) ma.Multiaddr {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Draw(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", l.Addr().(*net.TCPAddr).Port))
+	return ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", ports[0]))
 }
 
 // await polls until something holds.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"testing"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/tryst-chat/tryst/testnet"
+	"github.com/tryst-chat/tryst/testnet/freeport"
 )
 
 // A stranger says nonsense in every protocol that a server, the balancer and a
@@ -128,10 +128,9 @@ func say(ctx context.Context, stranger host.Host, to peer.AddrInfo, id protocol.
 // freePort returns a port that nobody has at the moment.
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	ports, err := freeport.Draw(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	return ports[0]
 }

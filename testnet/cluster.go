@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/tryst-chat/tryst/rendezvous/provision"
+	"github.com/tryst-chat/tryst/testnet/freeport"
 )
 
 // The names of the machines of a testnet: folders in its folder.
@@ -52,7 +52,7 @@ func (c Config) provisionCluster() (provision.Server, error) {
 }
 
 func (c Config) initCluster() error {
-	ports, err := freePorts(c.Servers + 1)
+	ports, err := freeport.Draw(c.Servers + 1)
 	if err != nil {
 		return err
 	}
@@ -86,19 +86,4 @@ func (c Config) discardCluster() error {
 func machine(name string, port int) provision.Machine {
 	address := multiaddr.StringCast("/ip4/127.0.0.1/tcp/" + strconv.Itoa(port))
 	return provision.Machine{Name: name, Addresses: []multiaddr.Multiaddr{address}}
-}
-
-// freePorts returns TCP ports of loopback that nobody has at the moment. All
-// are held until the last is drawn, so that they differ.
-func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		listener, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("testnet: no free port: %w", err)
-		}
-		defer listener.Close()
-		ports[i] = listener.Addr().(*net.TCPAddr).Port
-	}
-	return ports, nil
 }

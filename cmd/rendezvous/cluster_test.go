@@ -9,7 +9,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +29,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/client"
 	"github.com/tryst-chat/tryst/rendezvous/provision"
 	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/testnet/freeport"
 )
 
 // process is a running server.
@@ -89,12 +89,11 @@ func (p *process) end(t *testing.T) error {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Draw(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", l.Addr().(*net.TCPAddr).Port)
+	return fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", ports[0])
 }
 
 // await polls until something holds.
