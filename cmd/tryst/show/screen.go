@@ -183,8 +183,13 @@ func (s *Screen) prompt() string {
 // held.
 func (s *Screen) words(e Event) string {
 	switch e.Kind {
-	case string(node.EventSending), string(node.EventSent), string(node.EventProgress):
+	case string(node.EventSending), string(node.EventProgress):
 		return ""
+	case string(node.EventSent):
+		if e.Group == "" {
+			return "" // that somebody has it follows
+		}
+		return s.style.dim("  ✓ sent to " + e.Group)
 	case string(node.EventDelivered):
 		return s.style.dim("  ✓ " + e.By + " has it")
 	case string(node.EventMessage):

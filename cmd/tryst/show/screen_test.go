@@ -36,8 +36,9 @@ func TestScreenShowsConversation(t *testing.T) {
 	screen.Print(FromNode(node.Event{Kind: node.EventMessage, At: at, From: "bob7", To: "alice42", Text: "one\ntwo\x1b[2J"}))
 	screen.Print(Error(&node.Error{Code: node.CodeNoFile, Message: "There is no file x.", Hint: "Look."}, ""))
 	screen.Print(Event{Kind: Groups, Groups: []Group{{1, "g1", 3, true}}})
+	screen.Print(FromNode(node.Event{Kind: node.EventSent, ID: "1", Group: "g1"}))
 	for _, want := range []string{
-		"✓ You are logged in as alice42.", "bob7 : one\r\n        two\\x1b[2J\r\n",
+		"✓ You are logged in as alice42.", "  ✓ sent to g1\r\n", "bob7 : one\r\n        two\\x1b[2J\r\n",
 		"✗ There is no file x.\r\n  Look.\r\n", "1  g1 : 3  (yours)",
 	} {
 		if !strings.Contains(shown.String(), want) {
