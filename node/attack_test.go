@@ -46,6 +46,7 @@ func (p *person) seals(to *person, body wire.Body) transport.Delivery {
 
 func (p *person) sealsRaw(to *person, id wire.MessageID, plain []byte) []byte {
 	p.Helper()
+	await(p, "the keys that a session begins with", to.hasPublished)
 	peer := to.identity()
 	var entry outbox.Entry
 	err := p.device.store.Update(func(tx *store.Tx) error {
@@ -92,6 +93,15 @@ func (p *person) kept(of *person) (sessions []byte, lines int) {
 		p.Fatal(err)
 	}
 	return sessions, lines
+}
+
+// hasPublished reports whether the servers have the device's prekeys.
+func (p *person) hasPublished() (published bool) {
+	err := p.device.store.View(func(tx *store.Tx) error {
+		_, published = tx.Meta(bundlePublished)
+		return nil
+	})
+	return err == nil && published
 }
 
 func (p *person) roomState(name record.GroupName) (s group.State, raw []byte) {
