@@ -116,7 +116,9 @@ func TestFetchFileFailures(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	s.err = errors.New("the disk is gone")
+	broken := newShelf(3) // one of its own: s may still be serving what was cancelled
+	broken.err = errors.New("the disk is gone")
+	b.ServeFiles(broken.serve)
 	if err := a.FetchFile(within(t), b.ID(), &pb.FileRequest{}, ignore); !errors.Is(err, ErrFileCut) {
 		t.Errorf("the server fails: %v", err)
 	}
