@@ -85,6 +85,7 @@ func startDevice(ctx context.Context, cfg *Config, s *store.Store, l *link, emit
 	}
 	l.host.Messages(&inbox{d}, d.hello)
 	l.host.ServeFiles(d.files.serve)
+	l.host.ServeSync(d.rooms.passOn)
 	d.rooms.enterAll()
 	d.run(ctx)
 	l.client.Attend(true)
@@ -112,6 +113,7 @@ func (d *device) run(ctx context.Context) {
 	d.group.Go(func() error { return d.files.run(ctx) })
 	d.group.Go(func() error { return d.rooms.run(ctx) })
 	d.group.Go(func() error { d.rooms.takeArrivals(ctx); return nil })
+	d.group.Go(func() error { d.rooms.repair(ctx); return nil })
 	d.group.Go(func() error { d.follow(ctx); return nil })
 	d.group.Go(func() error { d.meet(ctx); return nil })
 	d.group.Go(func() error { d.keepAnnounced(ctx); return nil })

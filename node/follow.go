@@ -217,7 +217,8 @@ func (d *device) upkeep(ctx context.Context) {
 	for {
 		for more := true; more; {
 			err := d.store.Update(func(tx *store.Tx) error {
-				more = tx.PruneSeen(time.Now())
+				now := time.Now()
+				more = tx.PruneSeen(now) || tx.PruneLogs(now)
 				return nil
 			})
 			if err != nil {

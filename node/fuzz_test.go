@@ -30,7 +30,6 @@ func FuzzContent(f *testing.F) {
 		wire.SenderKey{Group: s.ID(), Epoch: s.Epoch(), Distribution: []byte("chain")},
 		wire.EpochRequest{Group: s.ID(), Epoch: s.Epoch()}, wire.EpochRequest{Group: record.NewGroupID(), Epoch: 1},
 		wire.EpochSecret{Group: s.ID(), Epoch: s.Epoch() + 1, Secret: key.NewEpoch()},
-		wire.GroupCopy("no message"),
 	} {
 		content, err := wire.Content{ID: wire.NewMessageID(), To: "bob7", SentAt: time.Now(), Body: body}.Marshal()
 		if err != nil {

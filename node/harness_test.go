@@ -258,3 +258,23 @@ func (p *person) seesNotices(of record.Account, n int) {
 		return len(p.all(func(e Event) bool { return e.Kind == EventNotice && e.Account == of })) >= n
 	})
 }
+
+// tells sends a text to a group and waits until others have it.
+func (p *person) tells(group, s string, others ...*person) {
+	p.Helper()
+	if _, err := p.SendGroup(p.Context(), group, s); err != nil {
+		p.Fatalf("send to %s: %v", group, err)
+	}
+	for _, o := range others {
+		o.sees(s, inGroup(group, s))
+	}
+}
+
+func (p *person) groupID(name record.GroupName) record.GroupID {
+	p.Helper()
+	s, ok := p.device.rooms.named(name)
+	if !ok {
+		p.Fatalf("there is no group %s here", name)
+	}
+	return s.ID()
+}

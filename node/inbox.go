@@ -106,8 +106,6 @@ func (in *inbox) act(tx *store.Tx, fx *effects, a arrival) error {
 		return d.rooms.answerEpoch(tx, fx, a, body)
 	case wire.EpochSecret:
 		return d.rooms.takeEpoch(tx, fx, a, body)
-	case wire.GroupCopy:
-		return d.rooms.take(tx, fx, a, body)
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ type rooms struct {
 	// Immutable.
 	d        *device
 	arrivals chan topicMessage
+	repairs  *repairs
 
 	mu      sync.RWMutex
 	byID    map[record.GroupID]*room
@@ -40,9 +41,10 @@ type room struct {
 	rotation *transport.Rotation
 	entered  chan struct{}         // closed when this device is on the epoch's topic
 	since    time.Time             // when it began to wait for it
-	adopted  time.Time             // when this device came to the group; zero after a restart
 	asked    map[peer.ID]time.Time // for the secret
 	owed     map[peer.ID]arrival   // who has asked for it before the chain here let them in
+	round    time.Time             // when members are asked next for what this device lacks
+	quiet    time.Duration         // how long it waits after that
 }
 
 // maxOwed bounds the devices that are remembered as having asked too early: all
@@ -52,7 +54,7 @@ const maxOwed = 64
 // newRooms loads the groups that the store has.
 func newRooms(d *device) (*rooms, error) {
 	r := &rooms{
-		d: d, arrivals: make(chan topicMessage, arrivalQueue),
+		d: d, arrivals: make(chan topicMessage, arrivalQueue), repairs: newRepairs(),
 		byID: make(map[record.GroupID]*room), foreign: make(map[record.GroupID]bool),
 	}
 	err := d.store.View(func(tx *store.Tx) error {
@@ -73,7 +75,7 @@ func newRooms(d *device) (*rooms, error) {
 
 func (r *rooms) newRoom(s group.State) *room {
 	return &room{
-		state: s, entered: make(chan struct{}), since: time.Now(),
+		state: s, entered: make(chan struct{}), since: time.Now(), quiet: shortestQuiet,
 		asked: make(map[peer.ID]time.Time), owed: make(map[peer.ID]arrival),
 	}
 }
@@ -241,31 +243,15 @@ func (r *rooms) connected(devices []group.Member) (here []group.Member) {
 	return here
 }
 
-// listening returns the member devices of a group that are on its topic now, and
-// those that need copies of what is said there.
-func (r *rooms) listening(id record.GroupID, devices []group.Member) (on, off []group.Member) {
-	subscribed := make(map[peer.ID]bool)
+// listening returns how many member devices of a group are on its topic now.
+func (r *rooms) listening(id record.GroupID) (n int) {
 	for _, p := range r.rotation(id).Subscribed() {
-		subscribed[p] = true
-	}
-	r.mu.RLock()
-	newcomer := time.Since(r.byID[id].adopted) < newcomerTime
-	r.mu.RUnlock()
-	for _, m := range devices {
-		if subscribed[m.Device] {
-			on = append(on, m)
-		}
-		if newcomer || !subscribed[m.Device] {
-			off = append(off, m)
+		if r.isMember(id, p) {
+			n++
 		}
 	}
-	return on, off
+	return n
 }
-
-// newcomerTime is how long a device that has come to a group sends copies to
-// everybody: those who have not seen the statement yet that lets it in take
-// nothing of its from the topic, and nobody tells it so.
-const newcomerTime = 10 * time.Second
 
 // enterAll enters the topics of all groups whose secret is here.
 func (r *rooms) enterAll() {
@@ -308,6 +294,7 @@ func (r *rooms) enter(id record.GroupID) {
 	if at := r.byID[id]; !at.state.Waiting() {
 		at.enteredOnce()
 	}
+	r.liven(r.byID[id]) // there may have been talk before
 }
 
 // devicesChanged reacts to a contact's devices: those of a revoked one know the
@@ -323,11 +310,16 @@ func (r *rooms) devicesChanged(c account.Contact, change account.Change) {
 	}
 }
 
-// seen asks a member device that has come for the secrets that are missing.
+// seen asks a member device that has come for the secrets that are missing, and for
+// what was said meanwhile.
 func (r *rooms) seen(device peer.ID) {
 	for _, s := range r.all() {
-		if s.Waiting() && r.isMember(s.ID(), device) {
+		if !r.isMember(s.ID(), device) {
+			continue
+		}
+		if s.Waiting() {
 			r.d.errands.do(func(context.Context) { r.ask(s.ID()) })
 		}
+		r.repairs.add(s.ID(), device, 0)
 	}
 }

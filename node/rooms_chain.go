@@ -166,9 +166,6 @@ func (r *rooms) adopt(ctx context.Context, id record.GroupID) error {
 	if err != nil {
 		return err
 	}
-	r.mu.Lock()
-	r.byID[id].adopted = time.Now()
-	r.mu.Unlock()
 	r.enter(id)
 	r.meetMembers(ctx, s.Chain().Members())
 	r.ask(id)
@@ -227,6 +224,10 @@ func (r *rooms) extend(ctx context.Context, id record.GroupID, found client.Grou
 	if len(change.Joined) > 0 {
 		r.payOwed(id)
 		r.meetMembers(ctx, change.Joined)
+		for _, device := range r.d.people.devices(change.Joined) {
+			// What it said before it was let in here was not taken.
+			r.repairs.add(id, device, repairDelay)
+		}
 	}
 	return nil
 }

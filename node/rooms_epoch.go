@@ -30,7 +30,7 @@ const (
 	rekeySpread = 3 * time.Second
 )
 
-// run keeps asking for secrets that are missing.
+// run keeps asking for secrets that are missing, and for messages.
 func (r *rooms) run(ctx context.Context) error {
 	ticker := time.NewTicker(askInterval)
 	defer ticker.Stop()
@@ -41,6 +41,7 @@ func (r *rooms) run(ctx context.Context) error {
 			return nil
 		}
 		for _, s := range r.all() {
+			r.makeRound(s)
 			if !s.Waiting() {
 				continue
 			}

@@ -50,22 +50,22 @@ func noGroup(name record.GroupName, cause error) *Error {
 	return fail(CodeNoGroup, cause, "Type list to see the groups there are.", "There is no group %s.", name)
 }
 
-// send sends a text or a manifest to a group: over its topic, and as copies over
-// sessions to member devices that are not on it now, because they are offline or
-// have only just come. keep is called in the transaction.
+// send sends a text or a manifest to a group. It goes out over the topic, which is
+// quick and promises nothing; kept in the group's log, it is there for every member
+// device that finds it lacks it (see rooms_repair.go). keep is called in the
+// transaction.
 func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.MessageID, body wire.Body, keep func(*store.Tx, *effects, group.State) error) error {
 	var out group.Outgoing
 	var groupID record.GroupID
-	var want int
-	var absent []group.Member
 	err := r.d.commit(func(tx *store.Tx, fx *effects) error {
 		s, err := r.mine(name)
 		if err != nil {
 			return err
 		}
 		groupID = s.ID()
+		now := time.Now()
 		content, err := wire.GroupContent{
-			ID: id, SentAt: time.Now(), ChainLength: s.Chain().Len(), ChainHead: s.Chain().Head(), Body: body,
+			ID: id, SentAt: now, ChainLength: s.Chain().Len(), ChainHead: s.Chain().Head(), Body: body,
 		}.Marshal()
 		if err != nil {
 			return err
@@ -77,39 +77,17 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 		if err := keep(tx, fx, s); err != nil {
 			return err
 		}
+		tx.LogGroup(groupID, store.Logged(out.Sealed), now)
 		fx.tell(Event{Kind: EventSending, ID: id.String(), Group: name})
-		on, off := r.listening(groupID, devices)
-		want, absent = len(on), off
 		if s, err = r.handOut(tx, fx, s, devices, out); err != nil {
-			return err
-		}
-		if absent, err = r.copyTo(tx, fx, absent, out.Message); err != nil {
 			return err
 		}
 		return r.put(tx, fx, s)
 	})
-	for err == nil && len(absent) > 0 {
-		err = r.d.commit(func(tx *store.Tx, fx *effects) (err error) {
-			absent, err = r.copyTo(tx, fx, absent, out.Message)
-			return err
-		})
-	}
 	if err != nil {
 		return r.notMine(ctx, name, explain(err, "send to the group"))
 	}
-	return r.publish(ctx, groupID, name, id, out.Message, want)
-}
-
-// copyTo queues copies of a message for as many devices as one transaction takes
-// (the store keeps each one's content and its envelope) and returns the rest.
-func (r *rooms) copyTo(tx *store.Tx, fx *effects, devices []group.Member, message []byte) ([]group.Member, error) {
-	n := min(len(devices), max(1, store.MaxUpdate/4/len(message)))
-	for _, m := range devices[:n] {
-		if err := unlessFull(r.d.tellDevice(tx, fx, m.Account, m.Device, wire.GroupCopy(message))); err != nil {
-			return nil, err
-		}
-	}
-	return devices[n:], nil
+	return r.publish(ctx, groupID, name, id, out.Sealed.Message)
 }
 
 // handOut queues this device's sender key for the devices that lack it. One that
@@ -131,11 +109,12 @@ func (r *rooms) handOut(tx *store.Tx, fx *effects, s group.State, devices []grou
 	return s, nil
 }
 
-func (r *rooms) publish(ctx context.Context, groupID record.GroupID, name record.GroupName, id wire.MessageID, message []byte, want int) error {
+func (r *rooms) publish(ctx context.Context, groupID record.GroupID, name record.GroupName, id wire.MessageID, message []byte) error {
 	r.enter(groupID) // the secret may have come a moment ago
-	if err := r.rotation(groupID).Publish(ctx, message, want); err != nil {
-		return fail(CodeInternal, err, "Members who were not online get it all the same; send it again for the others.",
-			"The message did not go out to %s: %v.", name, err)
+	defer r.lively(groupID)
+	if err := r.rotation(groupID).Publish(ctx, message, r.listening(groupID)); err != nil {
+		return fail(CodeInternal, err, "It is kept: the members get it from this device when they meet it.",
+			"The message did not go out to %s at once: %v.", name, err)
 	}
 	r.d.emit(Event{Kind: EventSent, ID: id.String(), Group: name})
 	return nil
@@ -153,16 +132,6 @@ func (r *rooms) sendText(ctx context.Context, name record.GroupName, text string
 		})
 		return nil
 	})
-}
-
-// take takes a message that came over a session.
-func (r *rooms) take(tx *store.Tx, fx *effects, a arrival, copied wire.GroupCopy) error {
-	id, ok := copied.Group()
-	if !ok {
-		r.d.log.Warn("a copy of a group message is not valid and is dropped", "peer", a.device)
-		return nil
-	}
-	return r.receive(tx, fx, id, a.member(), copied)
 }
 
 func (a arrival) member() group.Member {
@@ -189,6 +158,9 @@ func (r *rooms) receive(tx *store.Tx, fx *effects, id record.GroupID, from group
 	if effect.Duplicate {
 		return nil
 	}
+	if effect.Gap {
+		fx.after(func() { r.repairs.add(id, from.Device, repairDelay) })
+	}
 	if effect.Dropped > 0 {
 		fx.tell(Event{Kind: EventNotice, Group: s.Name(), Text: fmt.Sprintf("%d messages in %s could not be opened and had to be dropped.", effect.Dropped, s.Name())})
 	}
@@ -206,6 +178,8 @@ func (r *rooms) takeSenderKey(tx *store.Tx, fx *effects, a arrival, sent wire.Se
 		r.d.log.Warn("a sender key is refused", "peer", a.device, "err", err)
 		return nil
 	}
+	// What was said before the key came can be asked for now.
+	fx.after(func() { r.repairs.add(sent.Group, a.device, repairDelay) })
 	return r.keep(tx, fx, s, delivered)
 }
 
@@ -217,9 +191,6 @@ func (r *rooms) early(a arrival) (id record.GroupID, early bool) {
 		return body.Group, r.behind(body.Group, body.Epoch, a.from.Account)
 	case wire.EpochSecret:
 		return body.Group, r.behind(body.Group, body.Epoch, a.from.Account)
-	case wire.GroupCopy:
-		id, ok := body.Group()
-		return id, ok && r.behind(id, 0, a.from.Account)
 	}
 	return id, false
 }
@@ -236,7 +207,12 @@ func (r *rooms) behind(id record.GroupID, epoch uint64, from record.Account) boo
 
 // keep stores what has opened together with the state that opened it, and tells.
 func (r *rooms) keep(tx *store.Tx, fx *effects, s group.State, delivered []group.Delivered) error {
+	if len(delivered) > 0 {
+		fx.after(func() { r.lively(s.ID()) })
+	}
 	for _, m := range delivered {
+		now := time.Now()
+		tx.LogGroup(s.ID(), store.Logged(m.Sealed), now)
 		content, err := wire.ParseGroupContent(m.Content)
 		if err != nil {
 			r.d.log.Warn("a group message's content is not valid and is dropped", "peer", m.From.Device, "err", err)
@@ -248,7 +224,6 @@ func (r *rooms) keep(tx *store.Tx, fx *effects, s group.State, delivered []group
 		if tx.Seen(m.From.Device, content.ID) {
 			continue
 		}
-		now := time.Now()
 		tx.MarkSeen(m.From.Device, content.ID, now)
 		switch body := content.Body.(type) {
 		case wire.Text:

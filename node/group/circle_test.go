@@ -98,7 +98,7 @@ func (c *circle) send(t testing.TB, i int, content string) []byte {
 			c.hand(t, i, k, distribution)
 		}
 	}
-	return out.Message
+	return out.Sealed.Message
 }
 
 func (c *circle) sendOnly(t testing.TB, i int, content string) Outgoing {

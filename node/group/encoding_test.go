@@ -22,7 +22,7 @@ func fullState(t testing.TB) (*circle, State) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.receive(t, 1, 0, out.Message)
+	c.receive(t, 1, 0, out.Sealed.Message)
 	return c, c.states[0]
 }
 

@@ -111,17 +111,17 @@ func TestMessagesWaitForTheirKey(t *testing.T) {
 	c := newCircle(t, newSelf(t, "alice1"), newSelf(t, "bob2"))
 	first := c.sendOnly(t, 0, "one")
 	second := c.sendOnly(t, 0, "two")
-	for _, m := range [][]byte{second.Message, first.Message} {
+	for _, m := range [][]byte{second.Sealed.Message, first.Sealed.Message} {
 		if delivered, effect := c.receive(t, 0, 1, m); len(delivered) != 0 || effect != (Effect{NeedSenderKey: true}) {
 			t.Errorf("delivered %d, effect %+v", len(delivered), effect)
 		}
 	}
-	if _, effect := c.receive(t, 0, 1, first.Message); !effect.Duplicate {
+	if _, effect := c.receive(t, 0, 1, first.Sealed.Message); !effect.Duplicate {
 		t.Errorf("it waits twice: %+v", effect)
 	}
 	delivered := c.hand(t, 0, 1, first.SenderKeys[c.selves[1].Device])
 	expectContent(t, delivered, c.selves[0], "two", "one") // as they came
-	for _, m := range [][]byte{first.Message, second.Message} {
+	for _, m := range [][]byte{first.Sealed.Message, second.Sealed.Message} {
 		if delivered, effect := c.receive(t, 0, 1, m); len(delivered) != 0 || !effect.Duplicate {
 			t.Errorf("delivered again: %d, %+v", len(delivered), effect)
 		}
@@ -141,7 +141,7 @@ func TestStrangersReadAndSayNothing(t *testing.T) {
 	if _, err := c.states[0].SecretFor(1, eve.Account); !errors.Is(err, ErrNotMember) {
 		t.Errorf("a stranger is given the secret: %v", err)
 	}
-	if _, _, effect, err := c.states[1].Receive(eve.Member, out.Message); !errors.Is(err, ErrNotMember) || !effect.NeedChain {
+	if _, _, effect, err := c.states[1].Receive(eve.Member, out.Sealed.Message); !errors.Is(err, ErrNotMember) || !effect.NeedChain {
 		t.Errorf("a stranger speaks: %v", err)
 	}
 	if _, _, err := c.states[1].AcceptSenderKey(eve.Member, 1, out.SenderKeys[bob.Device]); !errors.Is(err, ErrNotMember) {
@@ -159,7 +159,7 @@ func TestNobodySpeaksAsAnother(t *testing.T) {
 		"another account's device":    {alice.Account, carol.Device},
 		"a device of another account": {carol.Account, alice.Device},
 	} {
-		if _, _, _, err := c.states[1].Receive(from, out.Message); !errors.Is(err, ErrMessage) {
+		if _, _, _, err := c.states[1].Receive(from, out.Sealed.Message); !errors.Is(err, ErrMessage) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, _, err := c.states[1].AcceptSenderKey(from, 1, out.SenderKeys[bob.Device]); !errors.Is(err, ErrSenderKey) {
@@ -171,10 +171,10 @@ func TestNobodySpeaksAsAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := thief.Receive(alice.Member, out.Message); !errors.Is(err, ErrMessage) {
+	if _, _, _, err := thief.Receive(alice.Member, out.Sealed.Message); !errors.Is(err, ErrMessage) {
 		t.Errorf("opened with a stolen key: %v", err)
 	}
-	if _, _, _, err := thief.Receive(bob.Member, out.Message); !errors.Is(err, ErrMessage) {
+	if _, _, _, err := thief.Receive(bob.Member, out.Sealed.Message); !errors.Is(err, ErrMessage) {
 		t.Errorf("opened as the thief's: %v", err)
 	}
 }
@@ -215,7 +215,7 @@ func TestEpochs(t *testing.T) {
 	}
 
 	// Bob gets the message before the statement.
-	if delivered, effect := c.receive(t, 0, 1, out.Message); len(delivered) != 0 || !effect.NeedChain {
+	if delivered, effect := c.receive(t, 0, 1, out.Sealed.Message); len(delivered) != 0 || !effect.NeedChain {
 		t.Errorf("ahead of the chain: %d delivered, %+v", len(delivered), effect)
 	}
 	if _, _, err := c.states[1].AcceptSenderKey(alice.Member, 2, out.SenderKeys[bob.Device]); !errors.Is(err, ErrBehind) {
@@ -294,11 +294,11 @@ func TestBufferIsBoundedAndFair(t *testing.T) {
 	alice, bob, carol := newSelf(t, "alice1"), newSelf(t, "bob2"), newSelf(t, "carol3")
 	c := newCircle(t, alice, bob, carol)
 	small := c.sendOnly(t, 0, "small")
-	c.receive(t, 0, 2, small.Message)
+	c.receive(t, 0, 2, small.Sealed.Message)
 	dropped := 0
 	big := string(make([]byte, 60<<10))
 	for range 2 * MaxBufferedBytes / len(big) {
-		_, effect := c.receive(t, 1, 2, c.sendOnly(t, 1, big).Message)
+		_, effect := c.receive(t, 1, 2, c.sendOnly(t, 1, big).Sealed.Message)
 		dropped += effect.Dropped
 		if n := bufferedBytes(c.states[2].buffered); n > MaxBufferedBytes {
 			t.Fatalf("%d bytes wait", n)
@@ -312,7 +312,7 @@ func TestBufferIsBoundedAndFair(t *testing.T) {
 	c = newCircle(t, alice, bob, carol)
 	dropped = 0
 	for range MaxBuffered + 5 {
-		_, effect := c.receive(t, 1, 2, c.sendOnly(t, 1, "x").Message)
+		_, effect := c.receive(t, 1, 2, c.sendOnly(t, 1, "x").Sealed.Message)
 		dropped += effect.Dropped
 	}
 	if dropped != 5 || len(c.states[2].buffered) != MaxBuffered {

@@ -4,21 +4,23 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
 // TestModel lets the devices of a group talk over a network that loses, doubles and
-// reorders messages, delays sender keys, and starts new epochs in between. The model
-// is a set: who has been given which message. Every message opens at most once at
-// each device, as its author's and unchanged; one that arrived, and whose key did,
-// has opened.
+// reorders messages, delays sender keys, and starts new epochs in between; now and
+// then one asks another for what it lacks. The model is a set: who has been given
+// which message. Every message opens at most once at each device, as its author's
+// and unchanged. In the end, when all keys have come and everybody has asked
+// everybody, every message has opened everywhere, whatever was lost.
 func TestModel(t *testing.T) {
 	selves := []Self{newSelf(t, "alice1"), newSelf(t, "bob2"), newSelf(t, "bob2"), newSelf(t, "carol3")}
 	stranger := newSelf(t, "eve4")
 	rapid.Check(t, func(r *rapid.T) {
-		n := &network{circle: newCircle(t, selves...), opened: make(map[arrival]bool), secrets: make(map[uint64]secretOf)}
+		n := &network{circle: newCircle(t, selves...), opened: make(map[arrival]bool), secrets: make(map[uint64]secretOf), logs: make([][]Sealed, len(selves))}
 		n.longest = n.states[0].Statements()
 		r.Repeat(map[string]func(*rapid.T){
 			"send":    func(r *rapid.T) { n.speak(r, device(r)) },
@@ -27,6 +29,7 @@ func TestModel(t *testing.T) {
 			"key":     func(r *rapid.T) { n.bringKey(r) },
 			"rekey":   func(r *rapid.T) { n.rekey(r, device(r)) },
 			"catchUp": func(r *rapid.T) { n.catchUp(r, device(r)) },
+			"repair":  func(r *rapid.T) { n.repair(r, device(r), device(r)) },
 			"restart": func(r *rapid.T) { n.restart(r, device(r)) },
 			"stranger": func(r *rapid.T) {
 				if len(n.air) == 0 {
@@ -50,7 +53,8 @@ type network struct {
 	*circle
 	air     []packet
 	keys    []handing
-	said    int
+	said    []saying
+	logs    [][]Sealed // by device, what it can pass on
 	opened  map[arrival]bool
 	longest [][]byte // the chain as the servers have it
 	secrets map[uint64]secretOf
@@ -58,6 +62,11 @@ type network struct {
 
 // secretOf is a device that has an epoch's secret.
 type secretOf int
+
+type saying struct {
+	from int
+	text string
+}
 
 type packet struct {
 	from, to int
@@ -77,20 +86,21 @@ type arrival struct {
 }
 
 func (n *network) speak(r *rapid.T, from int) {
-	n.said++
-	text := fmt.Sprintf("%d says %d", from, n.said)
+	text := fmt.Sprintf("%d says %d", from, len(n.said))
+	n.said = append(n.said, saying{from, text})
 	epoch := n.states[from].Epoch()
 	s, out, err := n.states[from].Send([]byte(text), members(n.selves...))
 	if err != nil {
 		r.Fatal(err)
 	}
 	n.states[from] = s
+	n.logs[from] = append(n.logs[from], out.Sealed)
 	for to, self := range n.selves {
 		if key, ok := out.SenderKeys[self.Device]; ok {
 			n.keys = append(n.keys, handing{from, to, epoch, key})
 		}
 		if to != from {
-			n.air = append(n.air, packet{from, to, out.Message, text})
+			n.air = append(n.air, packet{from, to, out.Sealed.Message, text})
 		}
 	}
 }
@@ -128,6 +138,35 @@ func (n *network) note(r *rapid.T, to int, delivered []Delivered) {
 			r.Fatalf("%q opened twice at %d", d.Content, to)
 		}
 		n.opened[a] = true
+		n.logs[to] = append(n.logs[to], d.Sealed)
+	}
+}
+
+// repair lets one device ask another for what it lacks. What the other has of it is
+// new to the one, and opens.
+func (n *network) repair(r *rapid.T, asks, answers int) {
+	have := n.states[asks].Have()
+	if asks == answers {
+		if n.states[answers].Lacks(have) {
+			r.Fatalf("device %d lacks what it has", asks)
+		}
+		return
+	}
+	for _, h := range have {
+		for _, m := range n.logs[answers] {
+			if m.Chain != h.Chain || m.Iteration < h.Next && !slices.Contains(h.Missing, m.Iteration) {
+				continue
+			}
+			s, delivered, err := n.states[asks].Repair(m.Message)
+			if err != nil {
+				r.Fatalf("a message that %d passes on to %d: %v", answers, asks, err)
+			}
+			if len(delivered) != 1 {
+				r.Fatalf("%d has asked %d for a message that it has", asks, answers)
+			}
+			n.states[asks] = s
+			n.note(r, asks, delivered)
+		}
 	}
 }
 
@@ -223,7 +262,8 @@ func (n *network) check(r *rapid.T) {
 	}
 }
 
-// settle brings all that is still under way; then everything that arrived has opened.
+// settle brings all that is still under way. Then everything that arrived has opened,
+// and once everybody has asked everybody everything else has too.
 func (n *network) settle(r *rapid.T) {
 	for i := range n.states {
 		n.catchUp(r, i)
@@ -240,6 +280,25 @@ func (n *network) settle(r *rapid.T) {
 	for i, s := range n.states {
 		if len(s.buffered) != 0 {
 			r.Fatalf("%d messages still wait at %d", len(s.buffered), i)
+		}
+	}
+	for asks := range n.states {
+		for answers := range n.states {
+			n.repair(r, asks, answers)
+		}
+	}
+	for _, said := range n.said {
+		for to := range n.states {
+			if to != said.from && !n.opened[arrival{to, said.text}] {
+				r.Fatalf("%q never opened at %d", said.text, to)
+			}
+		}
+	}
+	for asks := range n.states {
+		for answers := range n.states {
+			if n.states[answers].Lacks(n.states[asks].Have()) {
+				r.Fatalf("%d still lacks something of what %d has", answers, asks)
+			}
 		}
 	}
 }

@@ -27,6 +27,7 @@ type Delivered struct {
 	From    Member
 	Epoch   uint64
 	Content []byte
+	Sealed  Sealed
 }
 
 // Effect is what a received message makes the caller do.
@@ -40,6 +41,8 @@ type Effect struct {
 	NeedSenderKey bool
 	// Duplicate: the message was here before. There is nothing to do.
 	Duplicate bool
+	// Gap: messages that the same device sent before this one have not come.
+	Gap bool
 	// Dropped is how many waiting messages had to go to make room, the oldest of
 	// whoever had the most. They are lost here unless they are fetched again.
 	Dropped int
@@ -77,6 +80,7 @@ func (s State) Receive(from Member, message []byte) (State, []Delivered, Effect,
 	case err != nil:
 		return s, nil, Effect{}, err
 	}
+	effect.Gap = len(after.chain.Missing()) > 0
 	return s.withReceiver(m.chain, after), []Delivered{opened}, effect, nil
 }
 
@@ -84,13 +88,14 @@ func (s State) Receive(from Member, message []byte) (State, []Delivered, Effect,
 type groupMessage struct {
 	*pb.GroupMessage
 	chain chainID
+	raw   []byte
 }
 
 func (s State) parseMessage(b []byte) (groupMessage, error) {
 	if len(b) > wire.MaxEnvelope {
 		return groupMessage{}, ErrMessage
 	}
-	m := groupMessage{GroupMessage: new(pb.GroupMessage)}
+	m := groupMessage{GroupMessage: new(pb.GroupMessage), raw: b}
 	if err := proto.Unmarshal(b, m.GroupMessage); err != nil {
 		return groupMessage{}, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
@@ -111,14 +116,17 @@ func (r receiver) open(from Member, m groupMessage) (Delivered, receiver, error)
 		return Delivered{}, r, fmt.Errorf("%w: of another sender's chain", ErrMessage)
 	}
 	after := receiver{r.from, r.chain.Clone()}
-	content, _, err := after.chain.Decrypt(associatedData(from), m.GetSealed())
+	content, iteration, err := after.chain.Decrypt(associatedData(from), m.GetSealed())
 	if errors.Is(err, senderkey.ErrDuplicate) {
 		return Delivered{}, r, err
 	}
 	if err != nil {
 		return Delivered{}, r, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
-	return Delivered{From: from, Epoch: m.GetEpoch(), Content: content}, after, nil
+	return Delivered{
+		From: from, Epoch: m.GetEpoch(), Content: content,
+		Sealed: Sealed{Chain: m.chain, Iteration: iteration, Message: m.raw},
+	}, after, nil
 }
 
 func (s State) withReceiver(id chainID, r receiver) State {

@@ -13,8 +13,8 @@ import (
 
 // Outgoing is what Send wants sent.
 type Outgoing struct {
-	// Message is a pb.GroupMessage for the topic, the same for everybody.
-	Message []byte
+	// Sealed holds the message for the topic, the same for everybody.
+	Sealed Sealed
 	// SenderKeys are for the devices that lack this device's chain: a distribution
 	// for each, to be sent over the session with it, before or after Message.
 	SenderKeys map[peer.ID][]byte
@@ -38,7 +38,7 @@ func (s State) Send(content []byte, devices []Member) (State, Outgoing, error) {
 	}
 	// Taken before the message, so that whoever gets it can read this message.
 	distribution := next.sender.Distribution()
-	sealed, _, err := next.sender.Encrypt(associatedData(s.self), content)
+	sealed, iteration, err := next.sender.Encrypt(associatedData(s.self), content)
 	if err != nil {
 		return s, Outgoing{}, fmt.Errorf("group: send: %w", err)
 	}
@@ -47,7 +47,10 @@ func (s State) Send(content []byte, devices []Member) (State, Outgoing, error) {
 	if err != nil {
 		return s, Outgoing{}, fmt.Errorf("group: send: %w", err)
 	}
-	out := Outgoing{Message: message, SenderKeys: next.lacking(devices, distribution)}
+	out := Outgoing{
+		Sealed:     Sealed{Chain: next.sender.ChainID(), Iteration: iteration, Message: message},
+		SenderKeys: next.lacking(devices, distribution),
+	}
 	next.handed = withKeys(next.handed, out.SenderKeys)
 	return next, out, nil
 }

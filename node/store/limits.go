@@ -34,7 +34,10 @@ const (
 	// maxPrune bounds the rows that one transaction forgets (with the overhead less
 	// than 200 bytes each), so that it stays far below MaxUpdate.
 	maxPrune = 4_000
-	// MaxBuffered is how many undelivered messages are kept for a group, of up to
-	// 64 KiB; then the oldest are dropped.
-	MaxBuffered = 1000
+	// LogLifetime is how long a group's sealed messages are kept for members who lack
+	// them: as long as an outbox would have kept them.
+	LogLifetime = 30 * 24 * time.Hour
+	// MaxLog bounds the bytes that are kept so for one group; then the oldest go. It
+	// holds 100,000 ordinary messages.
+	MaxLog = 64 << 20
 )

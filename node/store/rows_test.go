@@ -289,13 +289,6 @@ func TestGroupsAndTransfers(t *testing.T) {
 	mustUpdate(t, s, func(tx *Tx) {
 		tx.PutGroup(a, []byte("a"))
 		tx.PutGroup(b, []byte("b"))
-		for i := range MaxBuffered + 2 {
-			dropped := tx.Buffer(a, []byte(strconv.Itoa(i)))
-			if (dropped == 1) != (i >= MaxBuffered) {
-				t.Fatalf("message %d pushed out %d", i, dropped)
-			}
-		}
-		tx.Buffer(b, []byte("other"))
 		tx.PutTransfer(TransferID{1}, []byte("t"))
 		tx.PutTransfer(TransferID{2}, []byte("u"))
 		tx.RemoveTransfer(TransferID{2})
@@ -304,24 +297,16 @@ func TestGroupsAndTransfers(t *testing.T) {
 		tx.PutMeta("gone", nil)
 	})
 	mustUpdate(t, s, func(tx *Tx) {
-		buffered := tx.Buffered(a)
-		if len(buffered) != MaxBuffered || string(buffered[0].Message) != "2" {
-			t.Fatalf("%d buffered", len(buffered))
-		}
-		tx.Unbuffer(a, buffered[0].Order)
-		if again := tx.Buffered(a); len(again) != MaxBuffered-1 || string(again[0].Message) != "3" {
-			t.Error("a message that was opened is still buffered")
-		}
 		if groups := tx.Groups(); len(groups) != 2 || string(groups[b]) != "b" {
 			t.Errorf("groups: %v", groups)
 		}
 		tx.RemoveGroup(a)
 	})
 	mustView(t, s, func(tx *Tx) {
-		if _, ok := tx.Group(a); ok || len(tx.Buffered(a)) != 0 {
-			t.Error("something is left of a removed group")
+		if _, ok := tx.Group(a); ok {
+			t.Error("a removed group is there")
 		}
-		if v, ok := tx.Group(b); !ok || string(v) != "b" || len(tx.Buffered(b)) != 1 {
+		if v, ok := tx.Group(b); !ok || string(v) != "b" {
 			t.Error("another group was removed too")
 		}
 		if transfers := tx.Transfers(); len(transfers) != 1 || string(transfers[TransferID{1}]) != "t" {

@@ -32,7 +32,9 @@ const (
 	rowSeen     = 'v' // message ID, device -> i64 Unix milliseconds
 	rowHistory  = 'h' // conversation, u64 order -> Message
 	rowGroup    = 'g' // group ID -> what package group made
-	rowBuffered = 'b' // group ID, u64 order -> a message that waits for a key
+	rowLog      = 'w' // group ID, u64 order -> i64 Unix milliseconds, chain ID, u32 iteration, sealed message
+	rowLogPlace = 'p' // group ID, chain ID, u32 iteration -> u64 order
+	rowLogSize  = 'z' // group ID -> u64 order of the oldest, u64 bytes of all
 	rowTransfer = 'f' // transfer ID -> what package transfer made
 	rowMeta     = 'x' // name -> bytes
 )

@@ -279,7 +279,11 @@ func TestDamagedRows(t *testing.T) {
 		"load":        func(tx *Tx) { tx.Load("d") },
 		"history":     func(tx *Tx) { tx.History("bob7", 0) },
 		"order":       func(tx *Tx) { tx.nextOrder() },
-		"buffered":    func(tx *Tx) { tx.Buffered(group) },
+		"log":         func(tx *Tx) { tx.LogGroup(group, Logged{}, now) },
+		"logged":      func(tx *Tx) { tx.Logged(group, 1) },
+		"log's place": func(tx *Tx) { tx.LoggedAt(group, [16]byte{1}, 1) },
+		"log's chain": func(tx *Tx) { tx.LoggedFrom(group, [16]byte{1}, 0, 9) },
+		"old logs":    func(tx *Tx) { tx.PruneLogs(now) },
 		"groups":      func(tx *Tx) { tx.Groups() },
 		"transfers":   func(tx *Tx) { tx.Transfers() },
 		"seen":        func(tx *Tx) { tx.PruneSeen(now) },
@@ -291,7 +295,7 @@ func TestDamagedRows(t *testing.T) {
 			{rowDevice}, {rowKeys}, oneTimeKey(1), contactKey("bob7"), deviceKey(rowSession, "d"),
 			seqKey(rowEntry, "d", 1), messageKey(rowProgress, id, "d"), deviceKey(rowLoad, "d"),
 			append(conversationKey("bob7"), 0, 0, 0, 0, 0, 0, 0, 1), {rowOrder}, messageKey(rowSeen, id, "d"),
-			append(bufferedKey(group), 1), {rowGroup, 1}, {rowTransfer, 1}, {rowOneTime, 1},
+			logKey(group, 1), placeKey(group, [16]byte{1}, 1), logSizeKey(group), {rowGroup, 1}, {rowTransfer, 1}, {rowOneTime, 1},
 		} {
 			tx.put(k, garbage)
 		}

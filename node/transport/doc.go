@@ -15,6 +15,11 @@
 // libp2p dial can succeed though the other side refuses. Receipts are what says
 // that a message is on the other side's disk; libp2p's Close promises nothing.
 //
+// # Group sync
+//
+// What a topic lost, or a device was not there for, it asks another member for over
+// a stream of its own, one a request (/tryst/group-sync/1.0.0).
+//
 // # Topics
 //
 // See gate.go for who gets to see pubsub at all, and Topics for what makes sure

@@ -9,6 +9,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/tryst-chat/tryst/node/wire"
 	"github.com/tryst-chat/tryst/node/wire/pb"
@@ -104,12 +105,18 @@ func (h *Host) handleFile(s network.Stream) { h.serveFile(s, s.Conn().RemotePeer
 
 // serveFile serves one request of a peer who has shown who it is.
 func (h *Host) serveFile(s network.Stream, from peer.ID) {
-	serve := h.beginServing(from)
+	if !h.beginServing(serving{from, wire.File}, maxServing) {
+		_ = s.Reset()
+		return
+	}
+	defer h.endServing(serving{from, wire.File})
+	h.mu.Lock()
+	serve := h.serve
+	h.mu.Unlock()
 	if serve == nil {
 		_ = s.Reset()
 		return
 	}
-	defer h.endServing(from)
 	if err := answer(s, from, serve, h.done); err != nil {
 		h.log.Debug("file stream failed", "peer", from, "err", err)
 		_ = s.Reset()
@@ -118,22 +125,29 @@ func (h *Host) serveFile(s network.Stream, from peer.ID) {
 	_ = s.Close()
 }
 
-// beginServing returns what serves a peer's request, nil if it must wait.
-func (h *Host) beginServing(p peer.ID) FileServer {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed || h.serve == nil || h.serving[p] >= maxServing {
-		return nil
-	}
-	h.serving[p]++
-	h.running.Add(1)
-	return h.serve
+// serving is a peer that is served, and with what.
+type serving struct {
+	peer     peer.ID
+	protocol protocol.ID
 }
 
-func (h *Host) endServing(p peer.ID) {
+// beginServing counts one more request that is served, at most so many at a time
+// for the same. It returns false when the peer must come again.
+func (h *Host) beginServing(what serving, most int) bool {
 	h.mu.Lock()
-	if h.serving[p]--; h.serving[p] == 0 {
-		delete(h.serving, p)
+	defer h.mu.Unlock()
+	if h.closed || h.serving[what] >= most {
+		return false
+	}
+	h.serving[what]++
+	h.running.Add(1)
+	return true
+}
+
+func (h *Host) endServing(what serving) {
+	h.mu.Lock()
+	if h.serving[what]--; h.serving[what] == 0 {
+		delete(h.serving, what)
 	}
 	h.mu.Unlock()
 	h.running.Done()

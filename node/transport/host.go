@@ -93,14 +93,15 @@ type Host struct {
 	receiver Receiver     // nil until Messages
 	hello    func() Hello // nil until Messages
 	serve    FileServer   // nil until ServeFiles
+	syncs    SyncServer   // nil until ServeSync
 	links    map[peer.ID]*opening
 	inbound  map[peer.ID]*inboundStream
-	serving  map[peer.ID]int // file streams
+	serving  map[serving]int
 	circuits []multiaddr.Multiaddr
 }
 
 // New starts a host: it listens and can be dialled. Streams of peers are refused
-// until Messages, ServeFiles and StartTopics say what to do with them.
+// until Messages, ServeFiles, ServeSync and StartTopics say what to do with them.
 func New(cfg Config) (*Host, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -118,13 +119,14 @@ func New(cfg Config) (*Host, error) {
 		events: make(chan PeerEvent), done: make(chan struct{}),
 		links:   make(map[peer.ID]*opening),
 		inbound: make(map[peer.ID]*inboundStream),
-		serving: make(map[peer.ID]int),
+		serving: make(map[serving]int),
 	}
 	// Handlers stand before the host listens, so that identify announces them
 	// from the first connection on.
 	base.SetStreamHandler(wire.Message, h.handleMessages)
 	base.SetStreamHandler(wire.File, h.handleFile)
 	base.SetStreamHandler(ownFile, h.handleOwnFile)
+	base.SetStreamHandler(wire.GroupSync, h.handleSync)
 	if err := h.watchPeers(); err != nil {
 		return nil, errors.Join(fmt.Errorf("transport: watch peers: %w", err), base.Close())
 	}
@@ -167,7 +169,7 @@ func newLibp2p(key crypto.PrivKey) (host.Host, error) {
 const userAgent = "tryst"
 
 // Close ends everything and waits for it: streams are reset, links fail, no
-// Receiver or FileServer runs any more. Topics must have been closed before.
+// Receiver or server of requests runs any more. Topics must have been closed before.
 func (h *Host) Close() error {
 	h.mu.Lock()
 	if h.closed {

@@ -90,6 +90,15 @@ const (
 	maxParked = 256
 )
 
+// Limits of group-sync streams.
+const (
+	// maxSyncing is how many requests for group messages are served to one peer at a
+	// time: it asks for one group after the other.
+	maxSyncing = 4
+	// syncTimeout bounds a request and its answer, half a MiB over a slow line.
+	syncTimeout = 15 * time.Second
+)
+
 // Limits of file streams.
 const (
 	// filePatience bounds the dial of a connection of a file's own; after it the

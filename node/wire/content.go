@@ -37,8 +37,8 @@ type GroupContent struct {
 	Body        Body // Text or FileOffer
 }
 
-// Body is one of Text, FileOffer, SenderKey, EpochRequest, EpochSecret, GroupCopy
-// and FileReceived.
+// Body is one of Text, FileOffer, SenderKey, EpochRequest, EpochSecret and
+// FileReceived.
 type Body interface{ body() }
 
 // Text is what a person wrote: valid UTF-8, 1 to MaxText bytes.
@@ -67,10 +67,6 @@ type EpochSecret struct {
 	Secret key.Epoch
 }
 
-// GroupCopy is a marshalled GroupMessage for a device that the group's topic
-// could not reach.
-type GroupCopy []byte
-
 // FileReceived says that the file which a message announced is whole on the
 // receiver's disk.
 type FileReceived struct{ Message MessageID }
@@ -80,17 +76,7 @@ func (FileOffer) body()    {}
 func (SenderKey) body()    {}
 func (EpochRequest) body() {}
 func (EpochSecret) body()  {}
-func (GroupCopy) body()    {}
 func (FileReceived) body() {}
-
-// Group returns the group that the message inside is of, if it parses.
-func (c GroupCopy) Group() (id record.GroupID, ok bool) {
-	var m pb.GroupMessage
-	if proto.Unmarshal(c, &m) != nil || len(m.GetGroup()) != len(id) {
-		return id, false
-	}
-	return record.GroupID(m.GetGroup()), true
-}
 
 // CheckText reports ErrContent for a text that cannot be sent.
 func CheckText(s string) error {
@@ -119,8 +105,6 @@ func (c Content) Marshal() ([]byte, error) {
 		m.Kind = &pb.Content_EpochRequest{EpochRequest: &pb.EpochRequest{Group: b.Group[:], Epoch: b.Epoch}}
 	case EpochSecret:
 		m.Kind = &pb.Content_EpochSecret{EpochSecret: &pb.EpochSecret{Group: b.Group[:], Epoch: b.Epoch, Secret: b.Secret.Bytes()}}
-	case GroupCopy:
-		m.Kind = &pb.Content_GroupCopy{GroupCopy: &pb.GroupCopy{Message: b}}
 	case FileReceived:
 		m.Kind = &pb.Content_FileReceived{FileReceived: &pb.FileReceived{Message: b.Message[:]}}
 	default:
@@ -155,8 +139,6 @@ func ParseContent(b []byte) (Content, error) {
 		c.Body = EpochRequest{Group: p.group(k.EpochRequest.GetGroup()), Epoch: k.EpochRequest.GetEpoch()}
 	case *pb.Content_EpochSecret:
 		c.Body = EpochSecret{Group: p.group(k.EpochSecret.GetGroup()), Epoch: k.EpochSecret.GetEpoch(), Secret: p.epoch(k.EpochSecret.GetSecret())}
-	case *pb.Content_GroupCopy:
-		c.Body = GroupCopy(k.GroupCopy.GetMessage())
 	case *pb.Content_FileReceived:
 		var done FileReceived
 		p.fixed(done.Message[:], k.FileReceived.GetMessage())

@@ -16,6 +16,8 @@ const (
 	Message protocol.ID = "/tryst/message/1.0.0"
 	// File: a device fetches a file's sealed chunks from another.
 	File protocol.ID = "/tryst/file/1.0.0"
+	// GroupSync: a device asks another member's for the group messages it lacks.
+	GroupSync protocol.ID = "/tryst/group-sync/1.0.0"
 )
 
 // Limits between nodes, each with its reason.

@@ -51,6 +51,20 @@ func (r *Receiver) Epoch() uint64 { return r.epoch }
 // ChainID returns the chain's random ID, with which each message begins.
 func (r *Receiver) ChainID() [ChainIDSize]byte { return r.chain }
 
+// Next returns the number of the first message that is not reckoned with yet: those
+// from the distribution on and below it have come, are Missing or were given up.
+func (r *Receiver) Next() uint32 { return r.next }
+
+// Missing returns the numbers below Next of the messages that have not come and can
+// still be opened, at most MaxSkipped, ascending.
+func (r *Receiver) Missing() []uint32 {
+	missing := make([]uint32, len(r.skipped))
+	for i, s := range r.skipped {
+		missing[i] = s.iteration
+	}
+	return missing
+}
+
 // SigningKey returns a copy of the sender's 32-byte Ed25519 public key.
 func (r *Receiver) SigningKey() []byte { return slices.Clone(r.signing[:]) }
 

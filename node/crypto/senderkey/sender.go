@@ -38,6 +38,12 @@ func (s *Sender) GroupID() [GroupIDSize]byte { return s.group }
 // Epoch returns the epoch that the chain belongs to.
 func (s *Sender) Epoch() uint64 { return s.epoch }
 
+// ChainID returns the chain's random ID, with which each message begins.
+func (s *Sender) ChainID() [ChainIDSize]byte { return s.chain }
+
+// Next returns the number of the next message.
+func (s *Sender) Next() uint32 { return s.iteration }
+
 // SigningKey returns a copy of the 32-byte Ed25519 public key, for the device
 // key to certify.
 func (s *Sender) SigningKey() []byte { return bytes.Clone(s.signing.Public().(ed25519.PublicKey)) }

@@ -366,7 +366,6 @@ type Content struct {
 	//	*Content_SenderKey
 	//	*Content_EpochRequest
 	//	*Content_EpochSecret
-	//	*Content_GroupCopy
 	//	*Content_FileReceived
 	Kind          isContent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
@@ -476,15 +475,6 @@ func (x *Content) GetEpochSecret() *EpochSecret {
 	return nil
 }
 
-func (x *Content) GetGroupCopy() *GroupCopy {
-	if x != nil {
-		if x, ok := x.Kind.(*Content_GroupCopy); ok {
-			return x.GroupCopy
-		}
-	}
-	return nil
-}
-
 func (x *Content) GetFileReceived() *FileReceived {
 	if x != nil {
 		if x, ok := x.Kind.(*Content_FileReceived); ok {
@@ -518,10 +508,6 @@ type Content_EpochSecret struct {
 	EpochSecret *EpochSecret `protobuf:"bytes,14,opt,name=epoch_secret,json=epochSecret,proto3,oneof"`
 }
 
-type Content_GroupCopy struct {
-	GroupCopy *GroupCopy `protobuf:"bytes,15,opt,name=group_copy,json=groupCopy,proto3,oneof"`
-}
-
 type Content_FileReceived struct {
 	FileReceived *FileReceived `protobuf:"bytes,16,opt,name=file_received,json=fileReceived,proto3,oneof"`
 }
@@ -535,8 +521,6 @@ func (*Content_SenderKey) isContent_Kind() {}
 func (*Content_EpochRequest) isContent_Kind() {}
 
 func (*Content_EpochSecret) isContent_Kind() {}
-
-func (*Content_GroupCopy) isContent_Kind() {}
 
 func (*Content_FileReceived) isContent_Kind() {}
 
@@ -889,52 +873,6 @@ func (x *EpochSecret) GetSecret() []byte {
 	return nil
 }
 
-// GroupCopy brings a group message over a session to a device that the topic
-// could not reach.
-type GroupCopy struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Message       []byte                 `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"` // GroupMessage
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GroupCopy) Reset() {
-	*x = GroupCopy{}
-	mi := &file_node_proto_msgTypes[11]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GroupCopy) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GroupCopy) ProtoMessage() {}
-
-func (x *GroupCopy) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[11]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GroupCopy.ProtoReflect.Descriptor instead.
-func (*GroupCopy) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{11}
-}
-
-func (x *GroupCopy) GetMessage() []byte {
-	if x != nil {
-		return x.Message
-	}
-	return nil
-}
-
 type GroupMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Group         []byte                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
@@ -946,7 +884,7 @@ type GroupMessage struct {
 
 func (x *GroupMessage) Reset() {
 	*x = GroupMessage{}
-	mi := &file_node_proto_msgTypes[12]
+	mi := &file_node_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -958,7 +896,7 @@ func (x *GroupMessage) String() string {
 func (*GroupMessage) ProtoMessage() {}
 
 func (x *GroupMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[12]
+	mi := &file_node_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -971,7 +909,7 @@ func (x *GroupMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupMessage.ProtoReflect.Descriptor instead.
 func (*GroupMessage) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{12}
+	return file_node_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GroupMessage) GetGroup() []byte {
@@ -1012,7 +950,7 @@ type GroupContent struct {
 
 func (x *GroupContent) Reset() {
 	*x = GroupContent{}
-	mi := &file_node_proto_msgTypes[13]
+	mi := &file_node_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1024,7 +962,7 @@ func (x *GroupContent) String() string {
 func (*GroupContent) ProtoMessage() {}
 
 func (x *GroupContent) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[13]
+	mi := &file_node_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1037,7 +975,7 @@ func (x *GroupContent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupContent.ProtoReflect.Descriptor instead.
 func (*GroupContent) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{13}
+	return file_node_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GroupContent) GetId() []byte {
@@ -1109,6 +1047,167 @@ func (*GroupContent_Text) isGroupContent_Kind() {}
 
 func (*GroupContent_File) isGroupContent_Kind() {}
 
+// SyncRequest is the only frame of the asking side on /tryst/group-sync/1.0.0: a
+// member device tells another how far it has got, chain by chain.
+type SyncRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Group         []byte                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	Have          []*Have                `protobuf:"bytes,2,rep,name=have,proto3" json:"have,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncRequest) Reset() {
+	*x = SyncRequest{}
+	mi := &file_node_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncRequest) ProtoMessage() {}
+
+func (x *SyncRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
+func (*SyncRequest) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *SyncRequest) GetGroup() []byte {
+	if x != nil {
+		return x.Group
+	}
+	return nil
+}
+
+func (x *SyncRequest) GetHave() []*Have {
+	if x != nil {
+		return x.Have
+	}
+	return nil
+}
+
+type Have struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Chain         []byte                 `protobuf:"bytes,1,opt,name=chain,proto3" json:"chain,omitempty"`             // chain ID, 16 bytes
+	Next          uint32                 `protobuf:"varint,2,opt,name=next,proto3" json:"next,omitempty"`              // it lacks this message of the chain and later ones,
+	Missing       []uint32               `protobuf:"varint,3,rep,packed,name=missing,proto3" json:"missing,omitempty"` // and these before it, ascending
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Have) Reset() {
+	*x = Have{}
+	mi := &file_node_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Have) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Have) ProtoMessage() {}
+
+func (x *Have) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Have.ProtoReflect.Descriptor instead.
+func (*Have) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Have) GetChain() []byte {
+	if x != nil {
+		return x.Chain
+	}
+	return nil
+}
+
+func (x *Have) GetNext() uint32 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+func (x *Have) GetMissing() []uint32 {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+// SyncReply frames follow each other, in the order in which the answering side
+// came to have the messages. There may be more than it sends: the asking side asks
+// again as long as it gets something new.
+type SyncReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Message       []byte                 `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"` // GroupMessage
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncReply) Reset() {
+	*x = SyncReply{}
+	mi := &file_node_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncReply) ProtoMessage() {}
+
+func (x *SyncReply) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncReply.ProtoReflect.Descriptor instead.
+func (*SyncReply) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *SyncReply) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
 // FileRequest is the only frame of the asking side on /tryst/file/1.0.0.
 type FileRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1120,7 +1219,7 @@ type FileRequest struct {
 
 func (x *FileRequest) Reset() {
 	*x = FileRequest{}
-	mi := &file_node_proto_msgTypes[14]
+	mi := &file_node_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1132,7 +1231,7 @@ func (x *FileRequest) String() string {
 func (*FileRequest) ProtoMessage() {}
 
 func (x *FileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[14]
+	mi := &file_node_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1145,7 +1244,7 @@ func (x *FileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileRequest.ProtoReflect.Descriptor instead.
 func (*FileRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{14}
+	return file_node_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FileRequest) GetId() []byte {
@@ -1175,7 +1274,7 @@ type FileReply struct {
 
 func (x *FileReply) Reset() {
 	*x = FileReply{}
-	mi := &file_node_proto_msgTypes[15]
+	mi := &file_node_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1187,7 +1286,7 @@ func (x *FileReply) String() string {
 func (*FileReply) ProtoMessage() {}
 
 func (x *FileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[15]
+	mi := &file_node_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1200,7 +1299,7 @@ func (x *FileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileReply.ProtoReflect.Descriptor instead.
 func (*FileReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{15}
+	return file_node_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FileReply) GetRefusal() Refusal {
@@ -1245,7 +1344,7 @@ const file_node_proto_rawDesc = "" +
 	"\benvelope\x18\x02 \x01(\fR\benvelope\"M\n" +
 	"\aReceipt\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\fR\x03ids\x120\n" +
-	"\arefusal\x18\x02 \x01(\x0e2\x16.tryst.node.v1.RefusalR\arefusal\"\xdf\x03\n" +
+	"\arefusal\x18\x02 \x01(\x0e2\x16.tryst.node.v1.RefusalR\arefusal\"\xaa\x03\n" +
 	"\aContent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x17\n" +
 	"\asent_at\x18\x02 \x01(\x03R\x06sentAt\x12\x0e\n" +
@@ -1256,11 +1355,9 @@ const file_node_proto_rawDesc = "" +
 	"\n" +
 	"sender_key\x18\f \x01(\v2\x18.tryst.node.v1.SenderKeyH\x00R\tsenderKey\x12B\n" +
 	"\repoch_request\x18\r \x01(\v2\x1b.tryst.node.v1.EpochRequestH\x00R\fepochRequest\x12?\n" +
-	"\fepoch_secret\x18\x0e \x01(\v2\x1a.tryst.node.v1.EpochSecretH\x00R\vepochSecret\x129\n" +
-	"\n" +
-	"group_copy\x18\x0f \x01(\v2\x18.tryst.node.v1.GroupCopyH\x00R\tgroupCopy\x12B\n" +
+	"\fepoch_secret\x18\x0e \x01(\v2\x1a.tryst.node.v1.EpochSecretH\x00R\vepochSecret\x12B\n" +
 	"\rfile_received\x18\x10 \x01(\v2\x1b.tryst.node.v1.FileReceivedH\x00R\ffileReceivedB\x06\n" +
-	"\x04kind\"\x1a\n" +
+	"\x04kindJ\x04\b\x0f\x10\x10\"\x1a\n" +
 	"\x04Text\x12\x12\n" +
 	"\x04body\x18\x01 \x01(\tR\x04body\"|\n" +
 	"\x04File\x12\x0e\n" +
@@ -1282,9 +1379,7 @@ const file_node_proto_rawDesc = "" +
 	"\vEpochSecret\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\fR\x05group\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x16\n" +
-	"\x06secret\x18\x03 \x01(\fR\x06secret\"%\n" +
-	"\tGroupCopy\x12\x18\n" +
-	"\amessage\x18\x01 \x01(\fR\amessage\"R\n" +
+	"\x06secret\x18\x03 \x01(\fR\x06secret\"R\n" +
 	"\fGroupMessage\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\fR\x05group\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x16\n" +
@@ -1298,7 +1393,16 @@ const file_node_proto_rawDesc = "" +
 	"\x04text\x18\n" +
 	" \x01(\v2\x13.tryst.node.v1.TextH\x00R\x04text\x12)\n" +
 	"\x04file\x18\v \x01(\v2\x13.tryst.node.v1.FileH\x00R\x04fileB\x06\n" +
-	"\x04kind\"1\n" +
+	"\x04kind\"L\n" +
+	"\vSyncRequest\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\fR\x05group\x12'\n" +
+	"\x04have\x18\x02 \x03(\v2\x13.tryst.node.v1.HaveR\x04have\"J\n" +
+	"\x04Have\x12\x14\n" +
+	"\x05chain\x18\x01 \x01(\fR\x05chain\x12\x12\n" +
+	"\x04next\x18\x02 \x01(\rR\x04next\x12\x18\n" +
+	"\amissing\x18\x03 \x03(\rR\amissing\"%\n" +
+	"\tSyncReply\x12\x18\n" +
+	"\amessage\x18\x01 \x01(\fR\amessage\"1\n" +
 	"\vFileRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\x04R\x04from\"k\n" +
@@ -1327,7 +1431,7 @@ func file_node_proto_rawDescGZIP() []byte {
 }
 
 var file_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_node_proto_goTypes = []any{
 	(Refusal)(0),         // 0: tryst.node.v1.Refusal
 	(*Frame)(nil),        // 1: tryst.node.v1.Frame
@@ -1341,11 +1445,13 @@ var file_node_proto_goTypes = []any{
 	(*SenderKey)(nil),    // 9: tryst.node.v1.SenderKey
 	(*EpochRequest)(nil), // 10: tryst.node.v1.EpochRequest
 	(*EpochSecret)(nil),  // 11: tryst.node.v1.EpochSecret
-	(*GroupCopy)(nil),    // 12: tryst.node.v1.GroupCopy
-	(*GroupMessage)(nil), // 13: tryst.node.v1.GroupMessage
-	(*GroupContent)(nil), // 14: tryst.node.v1.GroupContent
-	(*FileRequest)(nil),  // 15: tryst.node.v1.FileRequest
-	(*FileReply)(nil),    // 16: tryst.node.v1.FileReply
+	(*GroupMessage)(nil), // 12: tryst.node.v1.GroupMessage
+	(*GroupContent)(nil), // 13: tryst.node.v1.GroupContent
+	(*SyncRequest)(nil),  // 14: tryst.node.v1.SyncRequest
+	(*Have)(nil),         // 15: tryst.node.v1.Have
+	(*SyncReply)(nil),    // 16: tryst.node.v1.SyncReply
+	(*FileRequest)(nil),  // 17: tryst.node.v1.FileRequest
+	(*FileReply)(nil),    // 18: tryst.node.v1.FileReply
 }
 var file_node_proto_depIdxs = []int32{
 	2,  // 0: tryst.node.v1.Frame.hello:type_name -> tryst.node.v1.Hello
@@ -1357,10 +1463,10 @@ var file_node_proto_depIdxs = []int32{
 	9,  // 6: tryst.node.v1.Content.sender_key:type_name -> tryst.node.v1.SenderKey
 	10, // 7: tryst.node.v1.Content.epoch_request:type_name -> tryst.node.v1.EpochRequest
 	11, // 8: tryst.node.v1.Content.epoch_secret:type_name -> tryst.node.v1.EpochSecret
-	12, // 9: tryst.node.v1.Content.group_copy:type_name -> tryst.node.v1.GroupCopy
-	8,  // 10: tryst.node.v1.Content.file_received:type_name -> tryst.node.v1.FileReceived
-	6,  // 11: tryst.node.v1.GroupContent.text:type_name -> tryst.node.v1.Text
-	7,  // 12: tryst.node.v1.GroupContent.file:type_name -> tryst.node.v1.File
+	8,  // 9: tryst.node.v1.Content.file_received:type_name -> tryst.node.v1.FileReceived
+	6,  // 10: tryst.node.v1.GroupContent.text:type_name -> tryst.node.v1.Text
+	7,  // 11: tryst.node.v1.GroupContent.file:type_name -> tryst.node.v1.File
+	15, // 12: tryst.node.v1.SyncRequest.have:type_name -> tryst.node.v1.Have
 	0,  // 13: tryst.node.v1.FileReply.refusal:type_name -> tryst.node.v1.Refusal
 	14, // [14:14] is the sub-list for method output_type
 	14, // [14:14] is the sub-list for method input_type
@@ -1385,10 +1491,9 @@ func file_node_proto_init() {
 		(*Content_SenderKey)(nil),
 		(*Content_EpochRequest)(nil),
 		(*Content_EpochSecret)(nil),
-		(*Content_GroupCopy)(nil),
 		(*Content_FileReceived)(nil),
 	}
-	file_node_proto_msgTypes[13].OneofWrappers = []any{
+	file_node_proto_msgTypes[12].OneofWrappers = []any{
 		(*GroupContent_Text)(nil),
 		(*GroupContent_File)(nil),
 	}
@@ -1398,7 +1503,7 @@ func file_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_node_proto_rawDesc), len(file_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

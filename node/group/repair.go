@@ -1,0 +1,64 @@
+package group
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tryst-chat/tryst/node/wire"
+)
+
+// Sealed is a message as it travels, and its place in its sender's chain, by which
+// member devices ask each other for what they lack.
+type Sealed struct {
+	Chain     [16]byte // senderkey's chain ID
+	Iteration uint32   // its number in that chain
+	Message   []byte   // a pb.GroupMessage
+}
+
+// Have returns how far this device is in every chain: its own, all of which it has,
+// and those that it can open, the newest epoch's first, and within an epoch by ID.
+func (s State) Have() []wire.Have {
+	ids := slices.SortedFunc(maps.Keys(s.receivers), func(a, b chainID) int {
+		return cmp.Or(
+			cmp.Compare(s.receivers[b].chain.Epoch(), s.receivers[a].chain.Epoch()),
+			bytes.Compare(a[:], b[:]),
+		)
+	})
+	var have []wire.Have
+	if s.sender != nil {
+		have = append(have, wire.Have{Chain: s.sender.ChainID(), Next: s.sender.Next()})
+	}
+	for _, id := range ids {
+		chain := s.receivers[id].chain
+		have = append(have, wire.Have{Chain: id, Next: chain.Next(), Missing: chain.Missing()})
+	}
+	return have
+}
+
+// Lacks reports whether a device that has so much has something of a chain that
+// this one can open and has not got so far in.
+func (s State) Lacks(have []wire.Have) bool {
+	return slices.ContainsFunc(have, func(h wire.Have) bool {
+		r, known := s.receivers[h.Chain]
+		return known && h.Next > r.chain.Next()
+	})
+}
+
+// Repair takes a message that another member device has passed on, whoever that
+// is: the chain's key says who sent it. It takes only what opens at once, and
+// returns ErrMessage for anything else and nothing for what is here already.
+func (s State) Repair(message []byte) (State, []Delivered, error) {
+	m, err := s.parseMessage(message)
+	if err != nil {
+		return s, nil, err
+	}
+	r, known := s.receivers[m.chain]
+	if !known {
+		return s, nil, fmt.Errorf("%w: of a chain that is not here", ErrMessage)
+	}
+	next, delivered, _, err := s.Receive(r.from, message)
+	return next, delivered, err
+}
