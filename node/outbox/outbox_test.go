@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"errors"
-	"slices"
 	"testing"
 	"time"
 
@@ -95,52 +94,6 @@ func TestDelays(t *testing.T) {
 		}
 		if delay := e.After(OutcomeFailed, now).Next.Sub(now); delay > FirstDelay {
 			t.Fatalf("delays do not begin anew: %v", delay)
-		}
-	})
-}
-
-func TestDueKeepsOrder(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		entries := make([]Entry, rapid.IntRange(0, 20).Draw(t, "entries"))
-		for i := range entries {
-			e := newEntry()
-			e.Seq = uint64(i)
-			switch rapid.IntRange(0, 3).Draw(t, "kind") {
-			case 0:
-				e = e.After(OutcomeFailed, now)
-			case 1:
-				e = e.After(OutcomeDelivered, now)
-			}
-			entries[i] = e
-		}
-		due := Due(entries, now)
-		// The model: walk until one must wait.
-		var want []uint64
-		next, waits := time.Time{}, false
-		for _, e := range entries {
-			if e.Done() {
-				continue
-			}
-			if !waits {
-				next, waits = e.Next, true
-			}
-			if e.Next.After(now) {
-				break
-			}
-			want = append(want, e.Seq)
-		}
-		got := make([]uint64, 0, len(due))
-		for _, e := range due {
-			got = append(got, e.Seq)
-		}
-		if !slices.Equal(got, want) {
-			t.Fatalf("due %v, want %v", got, want)
-		}
-		if gotNext, gotWaits := NextTry(entries); gotWaits != waits || !gotNext.Equal(next) {
-			t.Fatalf("next try %v %v, want %v %v", gotNext, gotWaits, next, waits)
-		}
-		if waits && len(Due(entries, next)) == 0 {
-			t.Fatal("nothing is due when something should be")
 		}
 	})
 }

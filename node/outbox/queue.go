@@ -2,34 +2,6 @@ package outbox
 
 import "time"
 
-// Due returns those of one device's entries, given in their order, that are to
-// be tried now: the first and all up to the first that must still wait.
-// Finished entries are passed over.
-func Due(entries []Entry, now time.Time) []Entry {
-	var due []Entry
-	for _, e := range entries {
-		if e.Done() {
-			continue
-		}
-		if now.Before(e.Next) {
-			break
-		}
-		due = append(due, e)
-	}
-	return due
-}
-
-// NextTry returns when Due will have something next, given one device's entries
-// in their order; false if nothing waits.
-func NextTry(entries []Entry) (time.Time, bool) {
-	for _, e := range entries {
-		if !e.Done() {
-			return e.Next, true
-		}
-	}
-	return time.Time{}, false
-}
-
 // TooOld returns those of the entries whose Lifetime is over, expired.
 func TooOld(entries []Entry, now time.Time) []Entry {
 	var old []Entry

@@ -31,9 +31,12 @@ type gate struct {
 	offers event.Emitter // on bus: a peer for pubsub to look at
 	shares func(peer.ID) bool
 
+	handling sync.WaitGroup // pubsub's handlers of streams that were parked
+
 	mu       sync.Mutex
 	admitted map[peer.ID]network.Stream // the newest stream pubsub got from each peer
 	parked   []parkedStream             // oldest first, one a peer
+	over     bool                       // shut has been called
 }
 
 type parkedStream struct {
@@ -130,14 +133,15 @@ func (g *gate) unpark(p peer.ID) (found []parkedStream) {
 // opened offers a peer to pubsub after it came to share a group.
 func (g *gate) opened(p peer.ID) {
 	g.mu.Lock()
-	waiting := g.unpark(p)
-	for _, s := range waiting {
+	if g.over {
+		g.mu.Unlock()
+		return
+	}
+	for _, s := range g.unpark(p) {
 		g.admitted[p] = s.stream
+		g.handling.Go(func() { s.handle(s.stream) }) // ends with the stream or with pubsub
 	}
 	g.mu.Unlock()
-	for _, s := range waiting {
-		go s.handle(s.stream) // as libp2p calls it; ends with the stream or with pubsub
-	}
 	if versions := g.speaks(p); len(versions) > 0 {
 		g.offer(p, versions)
 	}
@@ -215,7 +219,7 @@ func (g *gate) forget(p peer.ID) {
 }
 
 // shut takes pubsub's handlers away and resets what peers have open to it, which
-// tells them.
+// tells them. It waits for the handlers that opened has started; pubsub has ended.
 func (g *gate) shut() {
 	for _, id := range topicProtocols {
 		g.Host.RemoveStreamHandler(id)
@@ -225,11 +229,12 @@ func (g *gate) shut() {
 	for _, s := range g.parked {
 		streams = append(streams, s.stream)
 	}
-	g.parked = nil
+	g.parked, g.over = nil, true
 	clear(g.admitted)
 	g.mu.Unlock()
 	for _, s := range streams {
 		_ = s.Reset()
 	}
+	g.handling.Wait()
 	_ = g.offers.Close()
 }
