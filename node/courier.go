@@ -348,9 +348,14 @@ func (c *courier) finish(entries []outbox.Entry) error {
 		return nil
 	}
 	return c.d.commit(func(tx *store.Tx, fx *effects) error {
+		told := false
 		for _, e := range entries {
 			if e.Renewals > 0 && e.Envelope == nil && !e.Done() {
 				unseal(tx, e.Device)
+				if e.Renewals == 1 && !told && tx.Session(e.Device).Established() {
+					fx.tell(renewed(e.To))
+					told = true
+				}
 			}
 			summary := tx.PutEntry(e)
 			if e.Done() {

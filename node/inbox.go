@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -13,6 +14,7 @@ import (
 	"github.com/tryst-chat/tryst/node/transport"
 	"github.com/tryst-chat/tryst/node/wire"
 	"github.com/tryst-chat/tryst/node/wire/pb"
+	"github.com/tryst-chat/tryst/rendezvous/record"
 )
 
 // inbox takes what other devices deliver. What a message brings, the session's
@@ -64,7 +66,8 @@ func (in *inbox) take(tx *store.Tx, fx *effects, from account.Contact, device pe
 	}
 	now := time.Now()
 	peer := session.Identity{Account: from.Account, Device: device}
-	opened, err := tx.Session(device).Decrypt(in.d.self, peer, tx, delivery.Envelope, now)
+	before := tx.Session(device)
+	opened, err := before.Decrypt(in.d.self, peer, tx, delivery.Envelope, now)
 	switch {
 	case errors.Is(err, session.ErrIdentity):
 		return pb.Refusal_UNKNOWN, nil
@@ -80,6 +83,9 @@ func (in *inbox) take(tx *store.Tx, fx *effects, from account.Contact, device pe
 		fx.after(func() { in.d.errands.do(func(ctx context.Context) { in.d.rooms.update(ctx, group) }) })
 		return pb.Refusal_LATER, nil
 	}
+	if opened.New && before.Established() {
+		fx.tell(renewed(from.Account))
+	}
 	tx.PutSession(device, opened.Record)
 	tx.UseOneTime(opened.UsedOneTime)
 	tx.MarkSeen(device, delivery.ID, now)
@@ -88,6 +94,13 @@ func (in *inbox) take(tx *store.Tx, fx *effects, from account.Contact, device pe
 		return pb.Refusal_NONE, nil
 	}
 	return pb.Refusal_NONE, in.act(tx, fx, a)
+}
+
+// renewed tells that a session which both sides had has begun anew, as it does when
+// one of them has gone back to an older state: then messages may be missing.
+func renewed(with record.Account) Event {
+	return Event{Kind: EventNotice, Account: with, Text: fmt.Sprintf(
+		"The session with %s has begun anew: one of your two devices was restored from an older copy. Messages from in between may be missing there.", with)}
 }
 
 // act does what an opened message says.

@@ -58,6 +58,11 @@ type digest [sha256.Size]byte
 // Ready tells whether Encrypt has a session to encrypt in.
 func (r Record) Ready() bool { return len(r.sessions) > 0 }
 
+// Established tells whether there is a session that both sides are known to have had.
+func (r Record) Established() bool {
+	return slices.ContainsFunc(r.sessions, func(s session) bool { return s.initial == nil })
+}
+
 // Prepare does ahead of time what the next Encrypt will need (see
 // ratchet.State.Prepare). The result need not be stored, only used.
 func (r Record) Prepare() (Record, error) {
