@@ -34,6 +34,7 @@ const (
 	CodeNoQuorum      Code = "no_quorum"
 	CodeTooMany       Code = "too_many"
 	CodeIdentity      Code = "identity_changed"
+	CodeMismatch      Code = "mismatch"
 	CodeBusy          Code = "busy"
 	CodeRefused       Code = "refused"
 	CodeInternal      Code = "internal"

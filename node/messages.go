@@ -19,22 +19,34 @@ import (
 // findTimeout bounds a look-up that a person waits for.
 const findTimeout = 10 * time.Second
 
+func parseAccount(typed string) (record.Account, error) {
+	name, err := record.ParseAccount(typed)
+	if err != nil {
+		return "", fail(CodeNoAccount, err, "An account is written as username and roll number together, like alice42.", "There is no account %q.", typed)
+	}
+	return name, nil
+}
+
 // recipient returns the contact that a person names.
 func (d *device) recipient(ctx context.Context, to string) (account.Contact, error) {
-	name, err := record.ParseAccount(to)
+	name, err := parseAccount(to)
 	if err != nil {
-		return account.Contact{}, fail(CodeNoAccount, err, "An account is written as username and roll number together, like alice42.", "There is no account %q.", to)
+		return account.Contact{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, findTimeout)
 	defer cancel()
 	c, err := d.people.find(ctx, name)
 	if errors.Is(err, rwire.ErrNoAccount) {
-		return c, fail(CodeNoAccount, err, "Check the spelling: username and roll number together, like alice42.", "There is no account %s.", name)
+		return c, noAccount(name, err)
 	}
 	if err != nil {
 		return c, explain(err, fmt.Sprintf("find %s", name))
 	}
 	return c, nil
+}
+
+func noAccount(name record.Account, cause error) *Error {
+	return fail(CodeNoAccount, cause, "Check the spelling: username and roll number together, like alice42.", "There is no account %s.", name)
 }
 
 // checkText refuses a text that cannot be sent.

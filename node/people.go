@@ -32,6 +32,7 @@ type people struct {
 	mu      sync.Mutex
 	known   map[record.Account]account.Contact
 	owners  map[peer.ID]record.Account // of active devices
+	acted   map[peer.ID]record.Account // of devices that have acted, under former identities too
 	suspect map[record.Account]error   // accounts that contradict what is pinned
 }
 
@@ -41,12 +42,14 @@ func newPeople(s *store.Store, c *client.Client, log *slog.Logger, emit func(Eve
 		store: s, client: c, log: log, emit: emit,
 		known:   make(map[record.Account]account.Contact),
 		owners:  make(map[peer.ID]record.Account),
+		acted:   make(map[peer.ID]record.Account),
 		suspect: make(map[record.Account]error),
 	}
 	err := s.View(func(tx *store.Tx) error {
 		for _, c := range tx.Contacts() {
 			p.remember(c, account.Change{})
 		}
+		p.acted = tx.Owners()
 		return nil
 	})
 	if err != nil {
@@ -65,6 +68,7 @@ func (p *people) remember(c account.Contact, change account.Change) {
 	}
 	for _, device := range c.Devices().Active() {
 		p.owners[device] = c.Account
+		p.acted[device] = c.Account
 	}
 }
 
@@ -85,10 +89,12 @@ func (p *people) owner(device peer.ID) (record.Account, bool) {
 }
 
 // acts reports whether a device acts, or has acted, for a known account, as
-// membership chains ask.
+// membership chains ask. Statements made under an identity that the person has
+// since replaced (see Node.Trust) stay good: the chains are built on them.
 func (p *people) acts(a record.Account, device peer.ID) bool {
-	c, ok := p.contact(a)
-	return ok && c.Devices().HadEver(device)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known[a].Devices().HadEver(device) || p.acted[device] == a
 }
 
 // devices returns the known active devices of some accounts.
@@ -120,13 +126,14 @@ func (p *people) find(ctx context.Context, a record.Account) (account.Contact, e
 	c, ok := p.known[a]
 	suspicion := p.suspect[a]
 	p.mu.Unlock()
-	if suspicion != nil {
-		return c, identityChanged(a, suspicion)
-	}
-	if ok {
+	if ok && suspicion == nil {
 		return c, nil
 	}
-	return p.refresh(ctx, a)
+	found, err := p.refresh(ctx, a)
+	if err != nil && suspicion != nil { // no server takes it back
+		return c, identityChanged(a, suspicion)
+	}
+	return found, err
 }
 
 // refresh asks the servers about an account and keeps what is new.
@@ -162,6 +169,7 @@ func (p *people) learn(claim account.Claim) (account.Contact, error) {
 	if err != nil {
 		return c, fmt.Errorf("learn of an account: %w", err)
 	}
+	p.reconcile(claim.Account)
 	if change.Any() {
 		p.announce(c, change)
 	}
@@ -194,7 +202,7 @@ func (p *people) distrust(a record.Account, why error) {
 }
 
 func identityChanged(a record.Account, cause error) *Error {
-	return fail(CodeIdentity, cause, "Ask them another way whether this is so before you believe anything.",
+	return fail(CodeIdentity, cause, fmt.Sprintf("Ask them another way whether this is so; only if it is, type: trust %s", a),
 		"The servers now show another identity for %s than the one this device knows: nothing is sent to it.", a)
 }
 

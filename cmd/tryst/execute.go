@@ -69,6 +69,10 @@ func (x *executor) do(ctx context.Context, c command.Command) (quit bool) {
 		err = x.list(ctx)
 	case command.MyGroups:
 		err = x.myGroups(ctx)
+	case command.Verify:
+		err = x.verify(ctx, c)
+	case command.Trust:
+		err = x.compare(x.node.Trust(ctx, c.Account))
 	case command.Help:
 		x.help()
 	case command.Quit:
@@ -238,6 +242,31 @@ func (x *executor) myGroups(ctx context.Context) error {
 		return err
 	}
 	x.showGroups(groups)
+	return nil
+}
+
+func (x *executor) verify(ctx context.Context, c command.Verify) error {
+	if c.Number == "" {
+		return x.compare(x.node.Compare(ctx, c.Account))
+	}
+	confirmed, err := x.node.Confirm(ctx, c.Account, c.Number)
+	if err != nil {
+		return err
+	}
+	e := show.New(show.Verified)
+	e.Account = string(confirmed.Account)
+	x.print.Print(e)
+	return nil
+}
+
+// compare prints what two people compare.
+func (x *executor) compare(c node.Comparison, err error) error {
+	if err != nil {
+		return err
+	}
+	e := show.New(show.Comparison)
+	e.Account, e.Number, e.QR, e.Verified = string(c.Account), c.Number, c.Code, new(c.Verified)
+	x.print.Print(e)
 	return nil
 }
 

@@ -72,3 +72,16 @@ func (t *Tx) AccountOf(device peer.ID) (record.Account, bool) {
 	v, ok := t.get(deviceKey(rowOwner, device))
 	return record.Account(v), ok
 }
+
+// Owners returns for every device the account that it acts, or has acted, for.
+func (t *Tx) Owners() map[peer.ID]record.Account {
+	owners := make(map[peer.ID]record.Account)
+	for _, r := range t.rows([]byte{rowOwner}, 0) {
+		if len(r.key) < 2 || len(r.key) != 2+int(r.key[1]) {
+			t.damaged(errLength)
+			return nil
+		}
+		owners[peer.ID(r.key[2:])] = record.Account(r.value)
+	}
+	return owners
+}

@@ -111,6 +111,9 @@ func TestContactRows(t *testing.T) {
 		if a, ok := tx.AccountOf(device); !ok || a != "alice42" {
 			t.Errorf("the device is %q's", a)
 		}
+		if owners := tx.Owners(); len(owners) != 1 || owners[device] != "alice42" {
+			t.Errorf("owners: %v", owners)
+		}
 		if all := tx.Contacts(); len(all) != 1 || all[0].Account != "alice42" {
 			t.Errorf("contacts: %+v", all)
 		}

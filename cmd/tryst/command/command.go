@@ -35,6 +35,11 @@ type (
 	// List lists all open groups, MyGroups the person's own.
 	List     struct{}
 	MyGroups struct{}
+	// Verify asks for the number to compare with an account's person, or, if Number is
+	// not empty, whether it is that one.
+	Verify struct{ Account, Number string }
+	// Trust accepts the identity that the servers show now for an account.
+	Trust struct{ Account string }
 	// Help lists the commands.
 	Help struct{}
 	// Quit ends the program.
@@ -53,6 +58,8 @@ func (Create) command()        {}
 func (Join) command()          {}
 func (List) command()          {}
 func (MyGroups) command()      {}
+func (Verify) command()        {}
+func (Trust) command()         {}
 func (Help) command()          {}
 func (Quit) command()          {}
 

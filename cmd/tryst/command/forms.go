@@ -21,6 +21,8 @@ func Forms() []Form {
 		{"show_my_groups", "show_my_groups", "show the groups you are in", bare(MyGroups{})},
 		{"send_group", "send_group <n> <group...> <message...>", "send to n groups, by name or number", readSendGroup},
 		{"send_group_file", "send_group_file <file> <n> <group...>", "send a file to n groups", readSendGroupFile},
+		{"verify", "verify <name+rollno> [number]", "compare numbers with somebody", readVerify},
+		{"trust", "trust <name+rollno>", "accept somebody's changed identity", readTrust},
 		{"whoami", "whoami", "show who is logged in", bare(WhoAmI{})},
 		{"logout", "logout", "take this device off the account", bare(Logout{})},
 		{"help", "help", "show this list", func(*scanner, Form) (Command, error) { return Help{}, nil }},

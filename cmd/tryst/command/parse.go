@@ -137,6 +137,25 @@ func readSendGroupFile(s *scanner, f Form) (Command, error) {
 	return SendGroupFile{Path: path, Groups: groups}, nil
 }
 
+func readVerify(s *scanner, f Form) (Command, error) {
+	c := Verify{Account: s.word()}
+	if c.Account == "" {
+		return nil, f.wrong("verify needs an account.")
+	}
+	if s.more() {
+		c.Number = strings.TrimSpace(s.text())
+	}
+	return c, nil
+}
+
+func readTrust(s *scanner, f Form) (Command, error) {
+	c := Trust{Account: s.word()}
+	if c.Account == "" || s.more() {
+		return nil, f.wrong("trust needs one account.")
+	}
+	return c, nil
+}
+
 func readGroup(s *scanner, f Form) (string, error) {
 	group := s.word()
 	if group == "" || s.more() {

@@ -16,38 +16,45 @@ const (
 	Created   = "created"    // Group
 	Joined    = string(node.EventJoined)
 	Help      = "help" // Commands
-	Failed    = string(node.EventError)
-	Notice    = string(node.EventNotice)
-	Bye       = "bye"
+	// Comparison answers verify and trust: Account, Number (60 digits in groups), QR
+	// (the text of the QR code), Verified.
+	Comparison = "comparison"
+	Verified   = "verified" // Account: the person has compared the number
+	Failed     = string(node.EventError)
+	Notice     = string(node.EventNotice)
+	Bye        = "bye"
 )
 
 // Event is one thing to print. In JSON it has the fields that are set; numbers
 // and lists are pointers or slices, so that 0 and "none" can be told from
 // "does not apply".
 type Event struct {
-	Kind    string    `json:"event"`
-	At      time.Time `json:"at"` // UTC; of a message: when it was sent, by the sender's clock
-	ID      string    `json:"id,omitempty"`
-	From    string    `json:"from,omitempty"`
-	To      string    `json:"to,omitempty"`
-	By      string    `json:"by,omitempty"`
-	Account string    `json:"account,omitempty"`
-	Device  string    `json:"device,omitempty"`
-	Group   string    `json:"group,omitempty"`
-	Waiting bool      `json:"waiting,omitempty"` // joined, but no member has let this device in yet
-	Text    string    `json:"text,omitempty"`
-	Name    string    `json:"name,omitempty"`
-	Size    *int64    `json:"size,omitempty"` // bytes
-	SHA256  string    `json:"sha256,omitempty"`
-	Path    string    `json:"path,omitempty"`
-	Done    *int64    `json:"done,omitempty"` // bytes
-	Total   *int64    `json:"total,omitempty"`
-	Online  *bool     `json:"online,omitempty"`
-	Groups  []Group   `json:"groups,omitzero"`
-	Usage   []Usage   `json:"commands,omitempty"`
-	Code    string    `json:"code,omitempty"`
-	Message string    `json:"message,omitempty"`
-	Hint    string    `json:"hint,omitempty"`
+	Kind     string    `json:"event"`
+	At       time.Time `json:"at"` // UTC; of a message: when it was sent, by the sender's clock
+	ID       string    `json:"id,omitempty"`
+	From     string    `json:"from,omitempty"`
+	To       string    `json:"to,omitempty"`
+	By       string    `json:"by,omitempty"`
+	Account  string    `json:"account,omitempty"`
+	Device   string    `json:"device,omitempty"`
+	Group    string    `json:"group,omitempty"`
+	Waiting  bool      `json:"waiting,omitempty"` // joined, but no member has let this device in yet
+	Text     string    `json:"text,omitempty"`
+	Name     string    `json:"name,omitempty"`
+	Size     *int64    `json:"size,omitempty"` // bytes
+	SHA256   string    `json:"sha256,omitempty"`
+	Path     string    `json:"path,omitempty"`
+	Done     *int64    `json:"done,omitempty"` // bytes
+	Total    *int64    `json:"total,omitempty"`
+	Online   *bool     `json:"online,omitempty"`
+	Number   string    `json:"number,omitempty"`
+	QR       string    `json:"qr,omitempty"`
+	Verified *bool     `json:"verified,omitempty"`
+	Groups   []Group   `json:"groups,omitzero"`
+	Usage    []Usage   `json:"commands,omitempty"`
+	Code     string    `json:"code,omitempty"`
+	Message  string    `json:"message,omitempty"`
+	Hint     string    `json:"hint,omitempty"`
 }
 
 // Group is one line of a list.

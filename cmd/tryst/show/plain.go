@@ -69,6 +69,10 @@ func plain(e Event, own string) string {
 		return e.Account + " joined " + e.Group + waiting(e)
 	case Groups:
 		return groupLines(e.Groups)
+	case Comparison:
+		return "number for " + e.Account + " : " + e.Number
+	case Verified:
+		return "verified " + e.Account
 	case Help:
 		return usageLines(e.Usage)
 	case string(node.EventLink):

@@ -206,6 +206,10 @@ func (s *Screen) words(e Event) string {
 		return s.style.cyan("["+e.Group+"]") + " " + e.Account + " joined" + waiting(e)
 	case Groups:
 		return s.table(e.Groups)
+	case Comparison:
+		return s.comparison(e)
+	case Verified:
+		return s.style.green("✓ The numbers are the same: nobody stands between you and " + e.Account + ".")
 	case Help:
 		return s.usage(e.Usage)
 	case Failed:
