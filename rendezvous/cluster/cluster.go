@@ -73,7 +73,27 @@ func (c *Cluster) open() (err error) {
 	if err != nil {
 		return fmt.Errorf("cluster: open log: %w", err)
 	}
+	if err := c.dropLogBehind(c.directory.AppliedIndex()); err != nil {
+		return fmt.Errorf("cluster: drop the log: %w", err)
+	}
 	return nil
+}
+
+// dropLogBehind empties a log that ends before the state. The state then is
+// another server's snapshot, and this one ended before Raft had dropped the log
+// that the snapshot replaces. Nothing could be appended to such a log, whose
+// entries have no gaps.
+func (c *Cluster) dropLogBehind(applied uint64) error {
+	first, err := c.log.FirstIndex()
+	if err != nil {
+		return err
+	}
+	last, err := c.log.LastIndex()
+	if err != nil || last == 0 || last >= applied {
+		return err
+	}
+	c.cfg.Logger.Info("the log ends before the state and is dropped", "log", last, "state", applied)
+	return c.log.DeleteRange(first, last)
 }
 
 // Close closes log and state. Run does it too; it is for when Run is never

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/raft"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -39,6 +40,8 @@ type Config struct {
 	// OnApply is told what every applied command changed, in order, on every
 	// server, and must return at once. May be nil.
 	OnApply func([]directory.Event)
+
+	elections time.Duration // electionTimeout unless a test wants none by chance
 }
 
 func (c *Config) validate() error {
@@ -68,9 +71,9 @@ func (c *Config) first() raft.Configuration {
 func (c *Config) raft(logger *slog.Logger) *raft.Config {
 	conf := raft.DefaultConfig()
 	conf.LocalID = serverID(c.Host.ID())
-	conf.HeartbeatTimeout = electionTimeout
-	conf.ElectionTimeout = electionTimeout
-	conf.LeaderLeaseTimeout = leaseTimeout
+	conf.HeartbeatTimeout = cmp.Or(c.elections, electionTimeout)
+	conf.ElectionTimeout = conf.HeartbeatTimeout
+	conf.LeaderLeaseTimeout = conf.HeartbeatTimeout - (electionTimeout - leaseTimeout)
 	conf.CommitTimeout = commitTimeout
 	conf.MaxAppendEntries = maxBatch
 	conf.BatchApplyCh = true

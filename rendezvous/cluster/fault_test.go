@@ -1,12 +1,16 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/tryst-chat/tryst/rendezvous/badger"
 	"github.com/tryst-chat/tryst/rendezvous/directory"
 	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
 	"github.com/tryst-chat/tryst/rendezvous/record"
@@ -37,9 +41,10 @@ func TestLeaderKilled(t *testing.T) {
 	}
 }
 
-// Not beside other tests: it counts elections, and a starved server starts one.
+// It counts elections, and a starved server starts one: hence the patience.
 func TestLeadershipIsHandedOver(t *testing.T) {
-	c := newCluster(t, 3)
+	t.Parallel()
+	c := newPatientCluster(t, 3, 10*electionTimeout)
 	old := c.leader()
 	rest := c.others(old)
 	for _, s := range rest {
@@ -98,6 +103,42 @@ func TestCatchUpBySnapshot(t *testing.T) {
 	}
 	if got := len(away.Status().Peers); got != 3 {
 		t.Errorf("%d members after a restart, want 3", got)
+	}
+}
+
+// A server ends after the state of another one has replaced its own and before
+// Raft has dropped the log that went with it. It comes back all the same.
+func TestKilledWhileASnapshotIsRestored(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3)
+	leader := c.leader()
+	away := c.others(leader)[0]
+	if err := away.WaitApplied(within(t), leader.propose(t, directorytest.NewPerson("before1").SignUp())); err != nil {
+		t.Fatal(err)
+	}
+	c.halt(away)
+	index := leader.propose(t, directorytest.NewPerson("late1").SignUp())
+	if err := c.others(leader)[0].WaitApplied(within(t), index); err != nil {
+		t.Fatal(err)
+	}
+
+	var state bytes.Buffer
+	if err := leader.store.Backup(&state); err != nil {
+		t.Fatal(err)
+	}
+	store, err := badger.Open(filepath.Join(away.dir, "state"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(store.Restore(&state), store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	// Whoever leads next goes on from the state; the old leader would go on from
+	// where it last saw this server's log.
+	c.halt(leader)
+	c.start(away)
+	if err := away.WaitApplied(within(t), away.propose(t, directorytest.NewPerson("last1").SignUp())); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 
 // patience bounds every wait of these tests; none of them needs a tenth of it
 // on an idle machine.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // server is a cluster member that can be stopped and started again.
 type server struct {
@@ -72,14 +72,22 @@ func newHost(t testing.TB, opts ...libp2p.Option) host.Host {
 
 // trio is servers that know each other.
 type trio struct {
-	t       testing.TB
-	members []Server
-	servers []*server
+	t         testing.TB
+	elections time.Duration // Config.elections
+	members   []Server
+	servers   []*server
 }
 
 func newCluster(t testing.TB, n int) *trio {
 	t.Helper()
-	c := &trio{t: t}
+	return newPatientCluster(t, n, 0)
+}
+
+// newPatientCluster returns a cluster whose followers wait for so long before
+// they elect.
+func newPatientCluster(t testing.TB, n int, elections time.Duration) *trio {
+	t.Helper()
+	c := &trio{t: t, elections: elections}
 	for range n {
 		key := directorytest.NewKey()
 		s := &server{id: libp2p.Identity(key.Private()), peer: key.ID(), dir: t.TempDir()}
@@ -111,7 +119,7 @@ func (c *trio) start(s *server) {
 	var err error
 	s.Cluster, err = New(Config{
 		Host: s.host, Dir: s.dir, Servers: c.members, Bootstrap: true,
-		Logger: slog.New(slog.DiscardHandler), OnApply: s.events.add,
+		Logger: slog.New(slog.DiscardHandler), OnApply: s.events.add, elections: c.elections,
 	})
 	if err != nil {
 		c.t.Fatal(err)
