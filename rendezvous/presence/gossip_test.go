@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -22,7 +23,17 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
 )
 
-const testTimeout = 20 * time.Second
+// testTimeout bounds every wait; nothing takes nearly as long unless it is
+// broken or the machine is overloaded.
+const testTimeout = time.Minute
+
+// TestMain makes libp2p remember a dial that failed for longer than any test
+// waits: what finds its way back without the memory fading was not held up by
+// it, however busy the machine is.
+func TestMain(m *testing.M) {
+	swarm.BackoffBase = time.Hour
+	os.Exit(m.Run())
+}
 
 // server is one of a cluster, with what it told its watchers.
 type server struct {
@@ -171,12 +182,16 @@ func TestEveryServerHears(t *testing.T) {
 
 func TestRenewalsAreNoNews(t *testing.T) {
 	servers := startCluster(t, 2)
+	// From then on the other server hears things in the order in which they
+	// happen; what was before comes in any.
+	servers[0].announce(t, bob, newDevice(t), 1)
+	eventually(t, "they are connected", servers[1].finds(bob, 1))
 	d := newDevice(t)
 	for range 5 {
 		servers[0].announce(t, alice, d, 1)
 	}
-	servers[0].announce(t, bob, newDevice(t), 1) // comes after all of them
-	eventually(t, "bob is heard of", servers[1].finds(bob, 1))
+	servers[0].announce(t, "carol9", newDevice(t), 1)
+	eventually(t, "carol is heard of", servers[1].finds("carol9", 1))
 	if n := servers[1].told(alice, true); n != 1 {
 		t.Fatalf("watchers were told %d times", n)
 	}
@@ -211,7 +226,8 @@ func TestRestartedServer(t *testing.T) {
 	eventually(t, "it has its own back from the other", two.finds(alice, 1))
 }
 
-// TestServerBackAfterVainDials: libp2p would not dial again for five seconds.
+// TestServerBackAfterVainDials: libp2p would not dial again for a while; see
+// TestMain.
 func TestServerBackAfterVainDials(t *testing.T) {
 	hosts, ids := newHosts(t, 2)
 	one := startServer(t, hosts[0], ids)
@@ -223,11 +239,7 @@ func TestServerBackAfterVainDials(t *testing.T) {
 	dials := hosts[0].Network().(*swarm.Swarm).Backoff()
 	eventually(t, "dials in vain", func() bool { return dials.Backoff(ids[1], addrs[0]) })
 	two := startServer(t, newHostAt(t, libp2p.Identity(key), libp2p.ListenAddrs(addrs...)), ids)
-	back := time.Now()
 	eventually(t, "the other hears", two.finds(alice, 1))
-	if took := time.Since(back); took > 4*time.Second {
-		t.Errorf("after %v", took)
-	}
 }
 
 // TestLaggingServer: one that cannot keep up is cut off and gets everything
