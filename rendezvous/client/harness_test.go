@@ -22,7 +22,9 @@ import (
 // The servers of these tests lie, freeze and vanish, which real ones do not;
 // package rendezvous tests the client with real ones.
 
-const testTimeout = 20 * time.Second
+// testTimeout bounds every wait; nothing takes nearly as long unless it is
+// broken or the machine is overloaded.
+const testTimeout = time.Minute
 
 type key ed25519.PrivateKey
 
@@ -200,6 +202,18 @@ func (st *stage) client() *Client {
 	}
 	run(st, c)
 	return c
+}
+
+// await receives from a channel, or fails the test when nothing comes.
+func await[T any](t testing.TB, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(testTimeout):
+		t.Fatalf("waited in vain: %s", what)
+		panic("unreachable")
+	}
 }
 
 func expect[N Notice](t testing.TB, c *Client) N {

@@ -93,13 +93,7 @@ func keepRelayed(t testing.TB, c *Client) <-chan []ma.Multiaddr {
 
 func hear(t testing.TB, said <-chan []ma.Multiaddr) []ma.Multiaddr {
 	t.Helper()
-	select {
-	case circuits := <-said:
-		return circuits
-	case <-time.After(testTimeout):
-		t.Fatal("nothing changed")
-		return nil
-	}
+	return await(t, "word of the circuits", said)
 }
 
 // A device is reached through the balancer, and again after the balancer has
@@ -141,8 +135,9 @@ func TestKeepRelayed(t *testing.T) {
 func TestRefusedRelay(t *testing.T) {
 	for name, refuse := range map[string]func(*gatekeeper, *actor) (relent func()){
 		"by the balancer": func(g *gatekeeper, a *actor) func() {
-			g.refuse = wire.ErrFull
-			return func() { g.mu.Lock(); defer g.mu.Unlock(); g.refuse = nil }
+			set := func(err error) { g.mu.Lock(); defer g.mu.Unlock(); g.refuse = err }
+			set(wire.ErrFull)
+			return func() { set(nil) }
 		},
 		"by the server": func(g *gatekeeper, a *actor) func() {
 			a.mu.Lock()
