@@ -89,23 +89,18 @@ func TestAdvertisedNonsense(t *testing.T) {
 }
 
 // TestFrozenServer: a server whose connection stays but whose beats stop gets
-// nobody new within two seconds, and the connection goes.
+// nobody new after the time-out, and the connection goes.
 func TestFrozenServer(t *testing.T) {
 	o := newOperator(t)
-	b, _ := startBalancer(t, o, func(c *balancer.Config) { c.BeatTimeout = 0 }) // as in earnest
+	b, _ := startBalancer(t, o, func(c *balancer.Config) { c.BeatTimeout = 50 * time.Millisecond })
 	h := newHost(t)
 	s := open(t, h, infoOf(t, b), wire.Backend)
 	var reply pb.BackendReply
 	say(t, s, &pb.Backend{Certificate: o.certify(h.ID(), -time.Hour, time.Hour), Ready: true}, &reply)
-	froze := time.Now()
-	if ready(b) != 1 {
-		t.Fatal("a server that says it is ready is not")
+	if err := wire.FromWire(reply.GetError()); err != nil {
+		t.Fatalf("it was not taken in: %v", err)
 	}
 	eventually(t, "frozen server out of the pool", func() bool { return len(b.Loads()) == 0 })
-	// Half a second for a machine that is busy with other tests.
-	if took := time.Since(froze); took > wire.BeatTimeout+500*time.Millisecond {
-		t.Errorf("it took %v", took)
-	}
 	eventually(t, "connection closed", func() bool {
 		return h.Network().Connectedness(infoOf(t, b).ID) == network.NotConnected
 	})

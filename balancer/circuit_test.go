@@ -150,12 +150,7 @@ func TestBalancerRestarts(t *testing.T) {
 	dials := server.Network().(*swarm.Swarm).Backoff()
 	eventually(t, "server dials in vain", func() bool { return dials.Backoff(info.ID, info.Addrs[0]) })
 	b, _ = startBalancer(t, o, func(c *balancer.Config) { again(c); c.Listen = info.Addrs })
-	began := time.Now()
-	awaitReady(t, b, 1)
-	// libp2p's memory of the dial that failed lasts for five seconds.
-	if took := time.Since(began); took > 4*time.Second {
-		t.Errorf("the server was back after %v", took)
-	}
+	awaitReady(t, b, 1) // although libp2p remembers the dial that failed; see TestMain
 	client := newHost(t)
 	id, addrs := assigned(t, o, ask(t, client, info))
 	if err := dial(t, client, id, addrs); err != nil {

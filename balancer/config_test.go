@@ -11,6 +11,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
 // writeDir makes a balancer's directory and returns what is in it.
@@ -86,6 +88,15 @@ func TestLoadDirSaysWhatIsWrong(t *testing.T) {
 				t.Errorf("more than one line: %v", err)
 			}
 		})
+	}
+}
+
+// A busy test may take another; a frozen server is noticed by the wire's.
+func TestBeatTimeoutIsTheWires(t *testing.T) {
+	_, key, cluster := writeDir(t)
+	cfg, err := Config{Key: key, ClusterKey: cluster, Listen: []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/0")}}.complete()
+	if err != nil || cfg.BeatTimeout != wire.BeatTimeout {
+		t.Errorf("%v, %v", cfg.BeatTimeout, err)
 	}
 }
 
