@@ -30,7 +30,7 @@ import (
 
 // testTimeout bounds every wait; nothing takes nearly as long unless it is
 // broken or the machine is overloaded.
-const testTimeout = 30 * time.Second
+const testTimeout = time.Minute
 
 // logger shows logs when TRYST_TEST_LOG is set.
 func logger() *slog.Logger {

@@ -18,7 +18,7 @@ const asCommand = "TRYST_TEST_AS_RENDEZVOUS"
 
 // testTimeout bounds every wait; nothing takes nearly as long unless it is
 // broken or the machine is overloaded.
-const testTimeout = 40 * time.Second
+const testTimeout = time.Minute
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
