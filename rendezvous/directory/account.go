@@ -47,6 +47,9 @@ func signUp(w Writer, c *pb.SignUp) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := increment(w, keyAccounts); err != nil {
+		return nil, err
+	}
 	return []Event{AccountChanged{account}}, saveEntry(w, log, c.GetDevice())
 }
 

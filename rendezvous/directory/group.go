@@ -81,6 +81,11 @@ func saveStatement(w Writer, chain record.Chain, s record.Statement, signed []by
 	if err := w.Set(keyChain(id), chain.State()); err != nil {
 		return nil, err
 	}
+	if s.Op == record.CreateGroup {
+		if err := increment(w, keyGroups); err != nil {
+			return nil, err
+		}
+	}
 	if s.Op == record.CreateGroup || s.Op == record.JoinGroup {
 		if err := w.Set(keyMembership(s.Actor, chain.Name()), id[:]); err != nil {
 			return nil, err

@@ -302,6 +302,9 @@ func (m *model) crash(t *rapid.T) {
 
 // compare asks the directory for all that the model knows.
 func (m *model) compare(t *rapid.T) {
+	if size, err := m.Size(); err != nil || size != (directory.Size{Accounts: uint64(len(m.people)), Groups: uint64(len(m.groups))}) {
+		t.Fatalf("%+v, %v; want %d accounts and %d groups", size, err, len(m.people), len(m.groups))
+	}
 	for name, p := range m.people {
 		account, err := m.Account(name)
 		if err != nil || account.Log.Head() != p.Log.Head() || uint64(len(account.Devices)) != p.Log.Len() ||

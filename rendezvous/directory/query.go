@@ -76,6 +76,22 @@ func (d *Directory) PrekeysLeft(account record.Account, device peer.ID) (int, er
 	return left, err
 }
 
+// Size is how much a directory holds.
+type Size struct{ Accounts, Groups uint64 }
+
+// Size returns how many accounts and groups there are.
+func (d *Directory) Size() (Size, error) {
+	var size Size
+	err := d.store.View(func(r Reader) (err error) {
+		if size.Accounts, err = count(r, keyAccounts); err != nil {
+			return err
+		}
+		size.Groups, err = count(r, keyGroups)
+		return err
+	})
+	return size, err
+}
+
 // GroupSummary is a line of a listing.
 type GroupSummary struct {
 	ID      record.GroupID

@@ -27,7 +27,13 @@ import (
 //	n <group name>                 pb.Group
 //	g <group ID> c                 state of the record.Chain
 //	g <group ID> s <seq>           signed record.Statement
-var keyPosition = []byte("p")
+//	c a                            number of accounts (8 bytes, big-endian)
+//	c g                            number of groups
+var (
+	keyPosition = []byte("p")
+	keyAccounts = []byte("ca")
+	keyGroups   = []byte("cg")
+)
 
 func accountKey(a record.Account, field byte, rest ...byte) []byte {
 	key := make([]byte, 0, 1+len(a)+2+len(rest)+4)
@@ -94,6 +100,29 @@ func has(r Reader, key []byte) (bool, error) {
 	default:
 		return false, err
 	}
+}
+
+// count reads a number that increment keeps.
+func count(r Reader, key []byte) (uint64, error) {
+	value, err := r.Get(key)
+	switch {
+	case err == ErrMissing:
+		return 0, nil
+	case err == nil && len(value) != 8:
+		err = fmt.Errorf("directory: stored number at %q is malformed", key)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(value), nil
+}
+
+func increment(w Writer, key []byte) error {
+	n, err := count(w, key)
+	if err != nil {
+		return err
+	}
+	return w.Set(key, binary.BigEndian.AppendUint64(nil, n+1))
 }
 
 // collect returns all values under a prefix, in the order of their keys.
