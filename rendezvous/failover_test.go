@@ -3,6 +3,7 @@ package rendezvous_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -10,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tryst-chat/tryst/rendezvous"
 	"github.com/tryst-chat/tryst/rendezvous/client"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
@@ -132,12 +136,26 @@ func TestHealthAndMetrics(t *testing.T) {
 		`tryst_rendezvous_requests_total{kind="sign_up",outcome="ok"} 1`,
 		`tryst_rendezvous_sessions 1`,
 		`tryst_rendezvous_leader 1`,
+		`tryst_rendezvous_accounts 1`,
+		`tryst_rendezvous_groups 0`,
 	} {
 		if !bytes.Contains(metrics, []byte(line+"\n")) {
 			t.Errorf("no %s", line)
 		}
 	}
-	if bytes.Contains(metrics, []byte("alice")) {
+	_, body := get("/status")
+	var status rendezvous.Status
+	if err := json.Unmarshal(body, &status); err != nil {
+		t.Fatal(err)
+	}
+	want := rendezvous.Status{
+		Name: "s1", Peer: w.servers[0].ID().String(), Ready: true, State: "leader", Leader: "s1",
+		Term: status.Term, Log: status.Log, Applied: status.Applied, Servers: []string{"s1"}, Accounts: 1, Sessions: 1,
+	}
+	if diff := cmp.Diff(want, status); diff != "" || status.Term == 0 || status.Applied == 0 || status.Applied > status.Log {
+		t.Error(diff, status)
+	}
+	if bytes.Contains(append(metrics, body...), []byte("alice")) {
 		t.Error("the metrics name an account")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/tryst-chat/tryst/rendezvous/directory"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
@@ -39,6 +40,12 @@ func (s *Server) newMetrics() *metrics {
 	m.registry.MustRegister(m.requests, m.latency,
 		gauge("tryst_rendezvous_applied_index", "Index of the last applied entry of the replicated log.",
 			func() float64 { return float64(s.cluster.Directory().AppliedIndex()) }),
+		gauge("tryst_rendezvous_term", "Raft's term: it rises with every election.",
+			func() float64 { return float64(s.cluster.Status().Term) }),
+		gauge("tryst_rendezvous_accounts", "Accounts in the directory.",
+			func() float64 { return float64(s.size().Accounts) }),
+		gauge("tryst_rendezvous_groups", "Groups in the directory.",
+			func() float64 { return float64(s.size().Groups) }),
 		gauge("tryst_rendezvous_leader", "1 on the server that leads.",
 			func() float64 { leader, ok := s.cluster.Leader(); return oneIf(ok && leader == s.host.ID()) }),
 		gauge("tryst_rendezvous_ready", "1 while the server takes new nodes.",
@@ -51,6 +58,15 @@ func (s *Server) newMetrics() *metrics {
 			func() float64 { return float64(s.attachment.Attached()) }),
 	)
 	return m
+}
+
+// size is zero when the store cannot be read, which ends the server anyway.
+func (s *Server) size() directory.Size {
+	size, err := s.cluster.Directory().Size()
+	if err != nil {
+		s.log.Error("the directory's size cannot be read", "err", err)
+	}
+	return size
 }
 
 func (m *metrics) observe(kind, outcome string, took time.Duration) {
@@ -73,13 +89,14 @@ func oneIf(b bool) float64 {
 	return 0
 }
 
-// serveHTTP serves /metrics and /healthz until ctx ends.
+// serveHTTP serves /metrics, /status and /healthz until ctx ends.
 func (s *Server) serveHTTP(ctx context.Context) error {
 	if s.http == nil {
 		return nil
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /status", s.serveStatus)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		if !s.Ready() {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)

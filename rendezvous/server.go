@@ -173,12 +173,14 @@ func (s *Server) MetricsAddr() string {
 
 // Ready reports whether the server takes new nodes: it has a leader, has caught
 // up and is not leaving.
-func (s *Server) Ready() bool {
+func (s *Server) Ready() bool { return !s.isLeaving() && s.cluster.Ready() }
+
+func (s *Server) isLeaving() bool {
 	select {
 	case <-s.leaving:
-		return false
+		return true
 	default:
-		return s.cluster.Ready()
+		return false
 	}
 }
 

@@ -15,18 +15,21 @@ type Status struct {
 	LastIndex uint64 // in the log
 	Applied   uint64 // in the state
 	Peers     []peer.ID
+	// Obstacle is what keeps nodes from being sent here, in words: "it knows no
+	// leader". Empty when nothing does.
+	Obstacle string
 }
 
 // Status returns where this server stands.
 func (c *Cluster) Status() Status {
 	r := c.running()
 	if r == nil {
-		return Status{Applied: c.directory.AppliedIndex()}
+		return Status{Applied: c.directory.AppliedIndex(), Obstacle: c.Obstacle()}
 	}
 	leader, _ := c.Leader()
 	return Status{
 		State: r.State().String(), Leader: leader, Term: r.CurrentTerm(),
-		LastIndex: r.LastIndex(), Applied: c.directory.AppliedIndex(), Peers: members(r),
+		LastIndex: r.LastIndex(), Applied: c.directory.AppliedIndex(), Peers: members(r), Obstacle: c.Obstacle(),
 	}
 }
 
@@ -43,14 +46,25 @@ func (c *Cluster) Leader() (peer.ID, bool) {
 
 // Ready reports whether this server has a leader that it has heard of just now
 // and has caught up with, so that nodes may be sent here.
-func (c *Cluster) Ready() bool {
+func (c *Cluster) Ready() bool { return c.Obstacle() == "" }
+
+// Obstacle says what keeps this server from being ready, or nothing.
+func (c *Cluster) Obstacle() string {
 	r := c.running()
 	if r == nil {
-		return false
+		return "it does not run"
 	}
 	_, led := c.Leader()
-	heard := r.State() == raft.Leader || time.Since(r.LastContact()) < 2*electionTimeout
-	return led && heard && r.AppliedIndex()+caughtUp >= r.CommitIndex()
+	switch {
+	case !led:
+		return "it knows no leader"
+	case r.State() != raft.Leader && time.Since(r.LastContact()) >= 2*electionTimeout:
+		return "it has not heard of its leader for a while"
+	case r.AppliedIndex()+caughtUp < r.CommitIndex():
+		return "it lags behind the others"
+	default:
+		return ""
+	}
 }
 
 // member reports whether a peer may speak as a server: it is in the

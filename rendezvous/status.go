@@ -1,0 +1,71 @@
+package rendezvous
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Status is what an operator asks a server for. Its JSON form is that of
+// /status beside /metrics.
+type Status struct {
+	Name     string   `json:"name"`
+	Peer     string   `json:"peer"`
+	Ready    bool     `json:"ready"`              // it takes new nodes
+	Obstacle string   `json:"obstacle,omitempty"` // why it does not, in words
+	State    string   `json:"state"`              // Raft's: "leader", "follower", "candidate"
+	Leader   string   `json:"leader,omitempty"`   // its name, as far as this server knows
+	Term     uint64   `json:"term"`
+	Log      uint64   `json:"log"`     // index of the last entry of this server's log
+	Applied  uint64   `json:"applied"` // index of the last one that changed its state
+	Servers  []string `json:"servers"` // the members of the cluster, by name
+
+	Accounts  uint64 `json:"accounts"`
+	Groups    uint64 `json:"groups"`
+	Sessions  int    `json:"sessions"`  // devices that hold a beat stream to this server
+	Online    int    `json:"online"`    // devices whose whereabouts are known, anywhere
+	Balancers int    `json:"balancers"` // behind which this server stands
+}
+
+// Status returns how this server is.
+func (s *Server) Status() (Status, error) {
+	c := s.cluster.Status()
+	size, err := s.cluster.Directory().Size()
+	status := Status{
+		Name: s.Name(), Peer: s.ID().String(), Obstacle: c.Obstacle,
+		State: strings.ToLower(c.State), Leader: s.nameOf(c.Leader), Term: c.Term, Log: c.LastIndex, Applied: c.Applied,
+		Servers:  make([]string, 0, len(c.Peers)),
+		Accounts: size.Accounts, Groups: size.Groups,
+		Sessions: s.hub.len(), Online: s.presence.Len(), Balancers: s.attachment.Attached(),
+	}
+	if s.isLeaving() {
+		status.Obstacle = "it is leaving"
+	}
+	status.Ready = status.Obstacle == ""
+	for _, id := range c.Peers {
+		status.Servers = append(status.Servers, s.nameOf(id))
+	}
+	return status, err
+}
+
+// nameOf returns what the operator calls a server; its peer ID if nothing.
+func (s *Server) nameOf(id peer.ID) string {
+	for _, p := range s.cfg.Server.Servers {
+		if p.ID == id {
+			return p.Name
+		}
+	}
+	return id.String()
+}
+
+func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
+	status, err := s.Status()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(status) // whoever asked may have gone
+}
