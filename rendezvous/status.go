@@ -3,6 +3,7 @@ package rendezvous
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -47,6 +48,7 @@ func (s *Server) Status() (Status, error) {
 	for _, id := range c.Peers {
 		status.Servers = append(status.Servers, s.nameOf(id))
 	}
+	slices.Sort(status.Servers)
 	return status, err
 }
 
