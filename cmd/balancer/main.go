@@ -4,32 +4,17 @@
 package main
 
 import (
-	"context"
-	"fmt"
-	"os"
-	"os/signal"
-	"strings"
-	"syscall"
-
 	"github.com/spf13/cobra"
+
+	"github.com/tryst-chat/tryst/cmd/service"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := rootCommand().ExecuteContext(ctx); err != nil {
-		// Errors of package balancer carry the prefix already.
-		fmt.Fprintln(os.Stderr, "balancer:", strings.TrimPrefix(err.Error(), "balancer: "))
-		os.Exit(1)
-	}
-}
+func main() { service.Main(rootCommand()) }
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "balancer",
-		Short:         "The one address that people know of a tryst cluster",
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Use:   "balancer",
+		Short: "The one address that people know of a tryst cluster",
 	}
 	root.AddCommand(runCommand())
 	return root

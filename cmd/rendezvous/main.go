@@ -5,30 +5,17 @@
 package main
 
 import (
-	"context"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
-
 	"github.com/spf13/cobra"
+
+	"github.com/tryst-chat/tryst/cmd/service"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := rootCommand().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "rendezvous:", err)
-		os.Exit(1)
-	}
-}
+func main() { service.Main(rootCommand()) }
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "rendezvous",
-		Short:         "Servers that introduce people's devices to each other",
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Use:   "rendezvous",
+		Short: "Servers that introduce people's devices to each other",
 	}
 	root.AddCommand(initCommand(), renewCommand(), runCommand(), statusCommand())
 	return root

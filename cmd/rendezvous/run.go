@@ -1,14 +1,10 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
-	"log/slog"
-
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/spf13/cobra"
 
+	"github.com/tryst-chat/tryst/cmd/service"
 	"github.com/tryst-chat/tryst/rendezvous"
 )
 
@@ -22,11 +18,8 @@ standard error. SIGINT and SIGTERM end it: its nodes are sent to other servers
 first, and the leadership is handed over.`
 
 type runFlags struct {
-	dir       string
-	listen    []string
-	advertise []string
-	metrics   string
-	logFormat string
+	service.Flags
+	advertise []ma.Multiaddr
 }
 
 func runCommand() *cobra.Command {
@@ -38,76 +31,28 @@ func runCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return run(c, flags) },
 	}
-	c.Flags().StringVar(&flags.dir, "dir", "", "the server's folder")
-	c.Flags().StringArrayVar(&flags.listen, "listen", nil, "multiaddr to listen on instead of the planned one, again for more")
-	c.Flags().StringArrayVar(&flags.advertise, "advertise", nil, "multiaddr at which nodes reach this server directly, again for more")
-	c.Flags().StringVar(&flags.metrics, "metrics", rendezvous.DefaultMetrics, `host:port of /metrics and /healthz, "" for none`)
-	c.Flags().StringVar(&flags.logFormat, "log-format", "text", "text or json")
-	if err := c.MarkFlagRequired("dir"); err != nil {
-		panic(err) // only for a flag that is not defined above
-	}
+	flags.Define(c, rendezvous.DefaultMetrics)
+	service.Addresses(c, &flags.advertise, "advertise", "multiaddr at which nodes reach this server directly, again for more")
 	return c
 }
 
 func run(c *cobra.Command, flags runFlags) error {
-	logger, err := newLogger(c.ErrOrStderr(), flags.logFormat)
+	logger, err := flags.Logger(c.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	cfg, err := rendezvous.LoadDir(flags.dir)
+	cfg, err := rendezvous.LoadDir(flags.Dir)
 	if err != nil {
 		return err
 	}
-	cfg.Logger, cfg.MetricsListen = logger, flags.metrics
-	if cfg.Listen, err = parseAddrs("--listen", flags.listen); err != nil {
-		return err
-	}
-	if cfg.Advertise, err = parseAddrs("--advertise", flags.advertise); err != nil {
-		return err
-	}
+	cfg.Logger, cfg.MetricsListen = logger, flags.Metrics
+	cfg.Listen, cfg.Advertise = flags.Listen, flags.advertise
 	s, err := rendezvous.New(cfg)
 	if err != nil {
 		return err
 	}
-	if err := announce(c.OutOrStdout(), s); err != nil {
-		logger.Error("cannot say where the server listens", "err", err)
-	}
+	service.Listening{
+		Name: s.Name(), Peer: s.ID(), Addresses: s.Addresses(), Metrics: s.MetricsAddr(),
+	}.Announce(c.OutOrStdout(), logger)
 	return s.Run(c.Context())
-}
-
-// announce prints the line that the testnet and service managers wait for.
-func announce(out io.Writer, s *rendezvous.Server) error {
-	addrs := make([]string, 0)
-	for _, addr := range s.Addresses() {
-		addrs = append(addrs, addr.String())
-	}
-	return json.NewEncoder(out).Encode(struct {
-		Event     string   `json:"event"`
-		Name      string   `json:"name"`
-		Peer      string   `json:"peer"`
-		Addresses []string `json:"addresses"`
-		Metrics   string   `json:"metrics,omitempty"`
-	}{"listening", s.Name(), s.ID().String(), addrs, s.MetricsAddr()})
-}
-
-func parseAddrs(flag string, texts []string) ([]ma.Multiaddr, error) {
-	var addrs []ma.Multiaddr
-	for _, text := range texts {
-		addr, err := ma.NewMultiaddr(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %q is not an address like /ip4/192.0.2.1/tcp/4001: %w", flag, text, err)
-		}
-		addrs = append(addrs, addr)
-	}
-	return addrs, nil
-}
-
-func newLogger(out io.Writer, format string) (*slog.Logger, error) {
-	switch format {
-	case "text":
-		return slog.New(slog.NewTextHandler(out, nil)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(out, nil)), nil
-	}
-	return nil, fmt.Errorf("--log-format is text or json, not %q", format)
 }

@@ -8,10 +8,8 @@ import (
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "testnet",
-		Short:         "a whole tryst system on this machine",
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Use:   "testnet",
+		Short: "a whole tryst system on this machine",
 	}
 	root.AddCommand(newUp(), newDemo())
 	return root

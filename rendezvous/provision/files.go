@@ -1,11 +1,13 @@
 package provision
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,13 +95,16 @@ func LoadServer(dir string) (Server, error) {
 		}
 		return nil
 	}
-	err := errors.Join(
+	err := cmp.Or( // the first says enough: a folder that is not a server's lacks all
 		read(serverKeyFile, func(raw []byte) (err error) { s.Key, err = crypto.UnmarshalPrivateKey(raw); return }),
 		read(certificateFile, func(raw []byte) error { s.Certificate = raw; return nil }),
 		read(clusterPubFile, func(raw []byte) (err error) { s.ClusterKey, err = ParseClusterKey(string(raw)); return }),
 		read(secretsFile, func(raw []byte) (err error) { s.Secrets, err = auth.ParseSecrets(raw); return }),
 		read(clusterFile, s.parseCluster),
 	)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; a server's folder is made by: rendezvous init", err)
+	}
 	if err != nil {
 		return Server{}, err
 	}
