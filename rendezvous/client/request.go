@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -83,14 +84,16 @@ func offline(ctx context.Context, cause error) error {
 // exchange asks one server once. The stream ends with the link.
 func (c *Client) exchange(ctx context.Context, l *link, req *pb.Request) (*pb.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, wire.RequestTimeout)
+	var watch sync.WaitGroup
+	defer watch.Wait()
 	defer cancel()
-	go func() { // ends with this call, whose cancel ends ctx
+	watch.Go(func() {
 		select {
 		case <-l.dead:
 			cancel()
 		case <-ctx.Done():
 		}
-	}()
+	})
 	resp := new(pb.Response)
 	if err := roundTrip(ctx, c.host, l.server, wire.Rendezvous, req, resp, wire.MaxResponse); err != nil {
 		return nil, fmt.Errorf("ask server %s: %w", l.name, err)
