@@ -128,15 +128,15 @@ func loadListen(path string) ([]ma.Multiaddr, error) {
 	if err := json.Unmarshal(text, &file); err != nil {
 		return nil, fmt.Errorf("balancer: %s is not valid: %w", path, err)
 	}
-	addrs, err := ParseAddrs(file.Listen)
+	addrs, err := parseAddrs(file.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("balancer: %s: %w", path, err)
 	}
 	return addrs, nil
 }
 
-// ParseAddrs reads multiaddrs such as /ip4/0.0.0.0/tcp/4100.
-func ParseAddrs(texts []string) ([]ma.Multiaddr, error) {
+// parseAddrs reads multiaddrs such as /ip4/0.0.0.0/tcp/4100.
+func parseAddrs(texts []string) ([]ma.Multiaddr, error) {
 	addrs := make([]ma.Multiaddr, 0, len(texts))
 	for _, text := range texts {
 		addr, err := ma.NewMultiaddr(text)

@@ -137,6 +137,8 @@ func (t *Testnet) Describe() beacon.Testnet {
 // or until the context ends, and returns "".
 func (t *Testnet) Lost(ctx context.Context, known map[string]bool) string {
 	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
 	defer cancel()
 	lost := make(chan string)
 	for _, m := range t.machines() {
@@ -144,7 +146,7 @@ func (t *Testnet) Lost(ctx context.Context, known map[string]bool) string {
 			continue
 		}
 		ended, meant := m.lost()
-		go func() {
+		watching.Go(func() {
 			select {
 			case <-ended:
 			case <-ctx.Done():
@@ -157,7 +159,7 @@ func (t *Testnet) Lost(ctx context.Context, known map[string]bool) string {
 			case lost <- m.Name:
 			case <-ctx.Done():
 			}
-		}()
+		})
 	}
 	select {
 	case name := <-lost:
