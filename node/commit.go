@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -57,6 +58,9 @@ func (d *device) commit(fn func(tx *store.Tx, fx *effects) error) error {
 		}
 		return err
 	})
+	if errors.Is(err, store.ErrFailed) {
+		d.diskFailed.Do(func() { d.emit(Event{Kind: EventError, Err: explain(err, "keep what happens")}) })
+	}
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -44,6 +45,7 @@ type device struct {
 	files   *files
 	topics  *transport.Topics
 
+	diskFailed  sync.Once     // the person has been told
 	loggedOut   bool          // by logOut, the last use before close
 	announceNow chan struct{} // holds a token when addresses should be announced
 	prepare     chan peer.ID

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tryst-chat/tryst/node/store"
 	"github.com/tryst-chat/tryst/rendezvous/client"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
@@ -35,6 +36,7 @@ const (
 	CodeTooMany       Code = "too_many"
 	CodeIdentity      Code = "identity_changed"
 	CodeMismatch      Code = "mismatch"
+	CodeDisk          Code = "disk_failed"
 	CodeBusy          Code = "busy"
 	CodeRefused       Code = "refused"
 	CodeInternal      Code = "internal"
@@ -79,6 +81,8 @@ func explain(err error, doing string) *Error {
 		return fail(CodeNoQuorum, err, "Try again in a moment; if it stays so, tell the people who run the servers.", "Could not %s: too few rendezvous servers are running to agree on it.", doing)
 	case errors.Is(err, wire.ErrNotLoggedIn):
 		return fail(CodeNotLoggedIn, err, "Type: login <username+rollnumber> <password>", "Could not %s: the servers do not know this device.", doing)
+	case errors.Is(err, store.ErrFailed):
+		return fail(CodeDisk, err, "Make sure that the disk has room and is in order, then start tryst again.", "Could not %s: this device's disk does not take it.", doing)
 	case errors.Is(err, client.ErrUncertified):
 		return fail(CodeRefused, err, "Check the balancer's address; a cluster that was set up anew needs another home.", "Could not %s: what answers there does not belong to the cluster that this home knows.", doing)
 	case errors.Is(err, client.ErrOffline), errors.Is(err, context.DeadlineExceeded):

@@ -43,7 +43,7 @@ func (s *Store) beginView() bool {
 // a thought of others; f must not call Update or View itself and should only
 // compute, since all others wait. Those that come while the disk is busy share
 // the next transaction and its sync. An error of the commit itself (a full disk)
-// goes to all that shared it.
+// goes to all that shared it, as ErrFailed, and to every Update after it.
 func (s *Store) Update(f func(*Tx) error) error {
 	u := update{run: f, done: make(chan error, 1)}
 	select {
@@ -69,6 +69,10 @@ func (s *Store) commitLoop() {
 
 // commitWith runs u and whatever else waits by then in one transaction.
 func (s *Store) commitWith(first update) {
+	if s.failed != nil {
+		first.done <- s.failed
+		return
+	}
 	b := batch{store: s, txn: s.db.NewTransaction(true)}
 	defer b.txn.Discard()
 	b.add(first)
@@ -108,7 +112,7 @@ func (b *batch) add(u update) {
 	}
 	if err := t.apply(); err != nil {
 		// Half of it may be in the transaction, which must then not be committed.
-		b.err = fmt.Errorf("store: write: %w", err)
+		b.err = err
 	}
 	b.bytes += t.bytes
 	b.waiting = append(b.waiting, u.done)
@@ -118,9 +122,11 @@ func (b *batch) add(u update) {
 func (b *batch) commit() {
 	err := b.err
 	if err == nil && len(b.waiting) > 0 {
-		if err = b.txn.Commit(); err != nil {
-			err = fmt.Errorf("store: commit: %w", err)
-		}
+		err = b.txn.Commit()
+	}
+	if err != nil {
+		b.store.failed = fmt.Errorf("%w: %w", ErrFailed, err)
+		err = b.store.failed
 	}
 	for _, done := range b.waiting {
 		done <- err

@@ -145,6 +145,26 @@ func TestFailuresStick(t *testing.T) {
 }
 
 // The largest Update that may be, behind as much as a batch lets come before it.
+// Once the disk has not taken something nothing more is written, so that what is
+// read afterwards is not built on what was lost.
+func TestNothingIsWrittenAfterTheDiskFailed(t *testing.T) {
+	s := newStore(t)
+	if err := s.db.Close(); err != nil { // beneath the store: commits fail from now on
+		t.Fatal(err)
+	}
+	err := s.Update(func(tx *Tx) error {
+		tx.PutMeta("lost", []byte("x"))
+		return nil
+	})
+	if !errors.Is(err, ErrFailed) {
+		t.Fatalf("update: %v", err)
+	}
+	ran := false
+	if err := s.Update(func(*Tx) error { ran = true; return nil }); !errors.Is(err, ErrFailed) || ran {
+		t.Errorf("after the failure: %v, run %t", err, ran)
+	}
+}
+
 func TestLargestBatch(t *testing.T) {
 	s := newStore(t)
 	if most := s.db.MaxBatchCount(); (MaxUpdate+maxBatchBytes)/rowOverhead >= int(most) {

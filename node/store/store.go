@@ -32,6 +32,10 @@ var (
 	ErrTooLarge = errors.New("store: too much for one transaction")
 	// ErrReadOnly means a write in a View.
 	ErrReadOnly = errors.New("store: write in a View")
+	// ErrFailed means that the disk has not taken a transaction. What it holds of it
+	// nobody knows, and what is in memory may be ahead of it: nothing more is written
+	// until the store is opened again.
+	ErrFailed = errors.New("store: the disk failed")
 	// ErrDamaged means a row that this version cannot have written.
 	ErrDamaged = errors.New("store: damaged row")
 )
@@ -50,6 +54,8 @@ type Store struct {
 	updates chan update   // to the committer
 	closing chan struct{} // closed by Close
 	done    chan struct{} // closed when the committer has ended
+
+	failed error // owned by the committer: wraps ErrFailed, from the first failure on
 
 	mu     sync.Mutex
 	closed bool           // guarded by mu
