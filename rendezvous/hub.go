@@ -144,8 +144,8 @@ func (h *hub) changed(events []directory.Event) {
 			}
 		case directory.GroupChanged:
 			n := &pb.Notice{Kind: &pb.Notice_GroupChanged{GroupChanged: &pb.GroupChanged{Id: e.Group[:], Length: e.Length}}}
-			for _, member := range e.Members {
-				for s := range h.accounts[member] {
+			for _, account := range e.Concerns {
+				for s := range h.accounts[account] {
 					h.put(s, n)
 				}
 			}

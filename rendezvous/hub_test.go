@@ -74,7 +74,7 @@ func TestWhoHearsWhat(t *testing.T) {
 	heard(nil, "alice is gone")
 	h.changed([]directory.Event{directory.AccountChanged{Account: "alice1"}})
 	heard(map[*subscriber]int{alice: 1, phone: 1, bob: 1}, "alice's account")
-	h.changed([]directory.Event{directory.GroupChanged{Members: []record.Account{"alice1", "carol1", "zed1"}}})
+	h.changed([]directory.Event{directory.GroupChanged{Concerns: []record.Account{"alice1", "carol1", "zed1"}}})
 	heard(map[*subscriber]int{alice: 1, phone: 1, carol: 1}, "a group")
 	h.changed([]directory.Event{directory.KeysLow{Account: "alice1", Device: "a2"}, directory.KeysLow{Device: "nobody"}})
 	heard(map[*subscriber]int{phone: 1}, "the phone's keys")

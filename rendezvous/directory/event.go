@@ -15,9 +15,9 @@ type AccountChanged struct{ Account record.Account }
 
 // GroupChanged says that a group's chain has grown.
 type GroupChanged struct {
-	Group   record.GroupID
-	Length  uint64           // of the chain
-	Members []record.Account // now, sorted
+	Group    record.GroupID
+	Length   uint64           // of the chain
+	Concerns []record.Account // its members, and whoever has just ceased to be one
 }
 
 // KeysLow says that a device's one-time prekeys run out.

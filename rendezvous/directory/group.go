@@ -86,13 +86,24 @@ func saveStatement(w Writer, chain record.Chain, s record.Statement, signed []by
 			return nil, err
 		}
 	}
-	if s.Op == record.CreateGroup || s.Op == record.JoinGroup {
+	concerned := members
+	switch s.Op {
+	case record.CreateGroup, record.JoinGroup:
 		if err := w.Set(keyMembership(s.Actor, chain.Name()), id[:]); err != nil {
 			return nil, err
 		}
+	case record.LeaveGroup, record.RemoveMember:
+		gone := s.Actor
+		if s.Op == record.RemoveMember {
+			gone = s.Subject
+		}
+		if err := w.Delete(keyMembership(gone, chain.Name())); err != nil {
+			return nil, err
+		}
+		concerned = append(members, gone)
 	}
 	err := save(w, keyGroupName(chain.Name()), &pb.Group{
 		Id: id[:], Members: uint32(len(members)), Length: chain.Len(),
 	})
-	return []Event{GroupChanged{Group: id, Length: chain.Len(), Members: members}}, err
+	return []Event{GroupChanged{Group: id, Length: chain.Len(), Concerns: concerned}}, err
 }

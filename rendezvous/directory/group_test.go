@@ -21,7 +21,7 @@ func TestGroups(t *testing.T) {
 	create := alice.Create(id, "friends")
 	r := b.ok(directory.AppendGroup(create))
 	event := r.Events[0].(directory.GroupChanged)
-	if event.Group != id || event.Length != 1 || !slices.Equal(event.Members, []record.Account{"alice1"}) {
+	if event.Group != id || event.Length != 1 || !slices.Equal(event.Concerns, []record.Account{"alice1"}) {
 		t.Errorf("event %+v", event)
 	}
 	chain := b.chain(id)
@@ -63,6 +63,35 @@ func TestRevokedDeviceCannotSpeakInGroups(t *testing.T) {
 	b.ok(directory.AppendGroup(alice.Create(id, "friends")))
 	b.ok(directory.AppendDevice("alice1", alice.Entry(record.RevokeDevice, alice.Devices[0])))
 	b.refused(wire.ErrRefused, "a revoked device", directory.AppendGroup(alice.Rekey(b.chain(id))))
+}
+
+func TestLeavingAndRemoving(t *testing.T) {
+	b := newBench(t)
+	alice, bob, carol := b.signUp("alice1"), b.signUp("bob1"), b.signUp("carol1")
+	id := record.GroupID{7}
+	b.ok(directory.AppendGroup(alice.Create(id, "friends")))
+	b.ok(directory.AppendGroup(bob.Join(b.chain(id))))
+	b.ok(directory.AppendGroup(carol.Join(b.chain(id))))
+	b.refused(wire.ErrRefused, "removed by another than the keeper", directory.AppendGroup(bob.Remove(b.chain(id), "carol1")))
+	r := b.ok(directory.AppendGroup(alice.Remove(b.chain(id), "carol1")))
+	if concerns := r.Events[0].(directory.GroupChanged).Concerns; !slices.Equal(concerns, []record.Account{"alice1", "bob1", "carol1"}) {
+		t.Errorf("the removal concerns %v", concerns)
+	}
+	b.refused(wire.ErrRefused, "back after a removal", directory.AppendGroup(carol.Join(b.chain(id))))
+	b.ok(directory.AppendGroup(alice.Leave(b.chain(id))))
+	for account, want := range map[record.Account]int{"alice1": 0, "bob1": 1, "carol1": 0} {
+		if got, err := b.GroupsOf(account); err != nil || len(got) != want {
+			t.Errorf("%s is in %d groups, %v", account, len(got), err)
+		}
+	}
+	if page, _, err := b.Groups(directory.GroupQuery{For: "alice1", Limit: 10}); err != nil || len(page) != 1 || page[0].Members != 1 || page[0].Mine {
+		t.Errorf("listed as %+v, %v", page, err)
+	}
+	b.ok(directory.AppendGroup(alice.Join(b.chain(id)))) // who left may come back
+	b.refused(wire.ErrRefused, "removed by who was the keeper", directory.AppendGroup(alice.Remove(b.chain(id), "bob1")))
+	b.ok(directory.AppendGroup(bob.Remove(b.chain(id), "alice1")))
+	b.ok(directory.AppendGroup(bob.Leave(b.chain(id))))
+	b.refused(wire.ErrGroupTaken, "the name of a group that all have left", directory.AppendGroup(bob.Create(record.GroupID{8}, "friends")))
 }
 
 func TestLargeGroup(t *testing.T) {

@@ -52,7 +52,7 @@ func TestModel(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"signUp": m.signUp, "addDevice": m.addDevice, "revoke": m.revoke,
 			"publish": m.publish, "take": m.take,
-			"create": m.create, "join": m.join, "rekey": m.rekey, "again": m.again,
+			"create": m.create, "join": m.join, "rekey": m.rekey, "leave": m.leave, "remove": m.remove, "again": m.again,
 			"flush": m.flush, "crash": m.crash, "": func(*rapid.T) {},
 		})
 		m.flush(t)
@@ -208,11 +208,22 @@ func (m *model) create(t *rapid.T) {
 	}
 }
 
-func (m *model) join(t *rapid.T)  { m.append(t, (*directorytest.Person).Join, false) }
-func (m *model) rekey(t *rapid.T) { m.append(t, (*directorytest.Person).Rekey, true) }
+func (m *model) join(t *rapid.T) {
+	m.append(t, (*directorytest.Person).Join, func(c record.Chain, a record.Account) bool { return !c.Member(a) && !c.Removed(a) })
+}
+func (m *model) rekey(t *rapid.T) { m.append(t, (*directorytest.Person).Rekey, record.Chain.Member) }
+func (m *model) leave(t *rapid.T) { m.append(t, (*directorytest.Person).Leave, record.Chain.Member) }
 
-// append queues a statement that only members, or only others, may make.
-func (m *model) append(t *rapid.T, sign func(*directorytest.Person, record.Chain) []byte, member bool) {
+func (m *model) remove(t *rapid.T) {
+	who := someName.Draw(t, "whom")
+	m.append(t, func(p *directorytest.Person, c record.Chain) []byte { return p.Remove(c, who) }, func(c record.Chain, a record.Account) bool {
+		keeper, ok := c.Keeper()
+		return ok && a == keeper && who != keeper && c.Member(who)
+	})
+}
+
+// append queues a statement that not everybody may make.
+func (m *model) append(t *rapid.T, sign func(*directorytest.Person, record.Chain) []byte, may func(record.Chain, record.Account) bool) {
 	_, p := m.person(t)
 	name := someGroup.Draw(t, "group")
 	chain, known := m.groups[name]
@@ -220,7 +231,7 @@ func (m *model) append(t *rapid.T, sign func(*directorytest.Person, record.Chain
 		t.Skip("nobody or nowhere")
 	}
 	statement := sign(p, chain)
-	if chain.Member(p.Account) != member || !p.Log.Has(p.Devices[0].ID()) {
+	if !may(chain, p.Account) || !p.Log.Has(p.Devices[0].ID()) {
 		m.queue(directory.AppendGroup(statement), wants(wire.ErrRefused))
 		return
 	}

@@ -193,6 +193,8 @@ func TestChainRules(t *testing.T) {
 	join := c.Next(JoinGroup, "new1", device.id(), now)
 	rekey := change(c.Next(Rekey, "m1", device.id(), now), func(s *Statement) { s.Commitment = Hash{5} })
 	create := Statement{Group: GroupID{1}, Op: CreateGroup, Name: "friends", Actor: "m0", Device: device.id(), Commitment: Hash{1}, At: now}
+	leave := c.Next(LeaveGroup, "m1", device.id(), now)
+	remove := change(c.Next(RemoveMember, "m0", device.id(), now), func(s *Statement) { s.Subject = "m2" })
 	first := Chain{}
 	for _, c := range []struct {
 		what   string
@@ -203,6 +205,19 @@ func TestChainRules(t *testing.T) {
 		{"a beginning", first, create.Sign(device), nil},
 		{"a join", c, join.Sign(device), nil},
 		{"a rekey", c, rekey.Sign(device), nil},
+		{"a member leaves", c, leave.Sign(device), nil},
+		{"the keeper leaves", c, change(leave, func(s *Statement) { s.Actor = "m0" }).Sign(device), nil},
+		{"a removal", c, remove.Sign(device), nil},
+		{"a stranger leaves", c, change(leave, func(s *Statement) { s.Actor = "new1" }).Sign(device), ErrRule},
+		{"leaving with a commitment", c, change(leave, func(s *Statement) { s.Commitment = Hash{1} }).Sign(device), ErrRule},
+		{"leaving for another", c, change(leave, func(s *Statement) { s.Subject = "m2" }).Sign(device), ErrMalformed},
+		{"leaving what has not begun", first, change(leave, func(s *Statement) { s.Seq, s.Prev = 0, Hash{} }).Sign(device), ErrRule},
+		{"a removal by another than the keeper", c, change(remove, func(s *Statement) { s.Actor = "m1" }).Sign(device), ErrRule},
+		{"a removal by a stranger", c, change(remove, func(s *Statement) { s.Actor = "new1" }).Sign(device), ErrRule},
+		{"a removal of nobody", c, change(remove, func(s *Statement) { s.Subject = "" }).Sign(device), ErrMalformed},
+		{"a removal of a stranger", c, change(remove, func(s *Statement) { s.Subject = "new1" }).Sign(device), ErrRule},
+		{"the keeper removes themselves", c, change(remove, func(s *Statement) { s.Subject = "m0" }).Sign(device), ErrRule},
+		{"a removal with a commitment", c, change(remove, func(s *Statement) { s.Commitment = Hash{1} }).Sign(device), ErrRule},
 		{"a join first", first, change(join, func(s *Statement) { s.Seq, s.Prev = 0, Hash{} }).Sign(device), ErrRule},
 		{"a rekey first", first, change(rekey, func(s *Statement) { s.Seq, s.Prev = 0, Hash{} }).Sign(device), ErrRule},
 		{"a beginning without commitment", first, change(create, func(s *Statement) { s.Commitment = Hash{} }).Sign(device), ErrRule},
@@ -234,6 +249,61 @@ func TestChainRules(t *testing.T) {
 		}
 		if err != nil && !bytes.Equal(next.State(), before) {
 			t.Errorf("%s: refused, and yet the chain grew", c.what)
+		}
+	}
+}
+
+// Who was removed stays out, who left may come back, and the right to remove goes to
+// whoever has been a member the longest.
+func TestLeavingAndRemoving(t *testing.T) {
+	c, _ := chainOf(t, 4)
+	add := func(op GroupOp, actor, subject Account) error {
+		s := c.Next(op, actor, device.id(), now)
+		s.Subject = subject
+		if op == Rekey {
+			s.Commitment = Hash{9}
+		}
+		next, err := c.Append(s.Sign(device), anyone)
+		if err == nil {
+			c = next
+		}
+		return err
+	}
+	keeper := func() Account {
+		k, _ := c.Keeper()
+		return k
+	}
+	for _, step := range []struct {
+		op             GroupOp
+		actor, subject Account
+		want           error
+		keeper         Account
+		members        string
+		lapsed         bool
+	}{
+		{RemoveMember, "m0", "m3", nil, "m0", "[m0 m1 m2]", true},
+		{JoinGroup, "m3", "", ErrRule, "m0", "[m0 m1 m2]", true},
+		{Rekey, "m2", "", nil, "m0", "[m0 m1 m2]", false},
+		{LeaveGroup, "m0", "", nil, "m1", "[m1 m2]", true},
+		{RemoveMember, "m0", "m2", ErrRule, "m1", "[m1 m2]", true},
+		{JoinGroup, "m0", "", nil, "m1", "[m0 m1 m2]", true},
+		{RemoveMember, "m1", "m0", nil, "m1", "[m1 m2]", true},
+		{LeaveGroup, "m1", "", nil, "m2", "[m2]", true},
+		{LeaveGroup, "m2", "", nil, "", "[]", true},
+		{Rekey, "m2", "", ErrRule, "", "[]", true},
+		{JoinGroup, "m4", "", nil, "m4", "[m4]", true},
+		{Rekey, "m4", "", nil, "m4", "[m4]", false},
+	} {
+		what := fmt.Sprintf("%s does %d to %q", step.actor, step.op, step.subject)
+		if err := add(step.op, step.actor, step.subject); !errors.Is(err, step.want) {
+			t.Errorf("%s: %v, want %v", what, err, step.want)
+		}
+		if got := fmt.Sprint(c.Members()); got != step.members || keeper() != step.keeper || c.Lapsed() != step.lapsed {
+			t.Errorf("%s: members %s, keeper %q, lapsed %t", what, got, keeper(), c.Lapsed())
+		}
+		restored, err := RestoreChain(c.State())
+		if err != nil || !bytes.Equal(restored.State(), c.State()) || !restored.Removed("m3") {
+			t.Errorf("%s: the state comes back different, %v", what, err)
 		}
 	}
 }

@@ -16,9 +16,11 @@ type GroupOp uint8
 
 // The operations of a membership chain.
 const (
-	CreateGroup GroupOp = 1
-	JoinGroup   GroupOp = 2
-	Rekey       GroupOp = 3
+	CreateGroup  GroupOp = 1
+	JoinGroup    GroupOp = 2
+	Rekey        GroupOp = 3
+	LeaveGroup   GroupOp = 4
+	RemoveMember GroupOp = 5
 )
 
 // Statement is one link of a group's membership chain. A device of the acting
@@ -31,9 +33,11 @@ type Statement struct {
 	Name   GroupName // of the group; in CreateGroup only
 	Actor  Account
 	Device peer.ID
+	// Subject is who is removed; in RemoveMember only.
+	Subject Account
 	// Commitment fixes the epoch secret that this statement starts
 	// (CreateGroup and Rekey): a hash that a member checks what it is sent
-	// against. Zero in JoinGroup.
+	// against. Zero in all others.
 	Commitment Hash
 	At         time.Time
 }
@@ -48,6 +52,7 @@ func (s Statement) Sign(device Signer) []byte {
 	e.text(string(s.Name))
 	e.text(string(s.Actor))
 	e.bytes([]byte(s.Device))
+	e.text(string(s.Subject))
 	e.fixed(s.Commitment[:])
 	e.u64(uint64(s.At.Unix()))
 	return seal(e.b, device)
@@ -82,6 +87,11 @@ func parseStatement(body []byte) (Statement, error) {
 	}
 	s.Actor = d.account()
 	s.Device = d.peer()
+	if s.Op == RemoveMember {
+		s.Subject = d.account()
+	} else if d.text(0) != "" {
+		d.fail("only a removal names another account")
+	}
 	d.fixed(s.Commitment[:])
 	s.At = time.Unix(int64(d.u64()), 0).UTC()
 	return s, d.end()
@@ -96,7 +106,9 @@ type Chain struct {
 	length     uint64
 	epoch      uint64 // 1 after CreateGroup, one more with each Rekey
 	commitment Hash
-	members    map[Account]uint64 // the number of the statement that let them in
+	members    map[Account]uint64   // the number of the statement that let them in
+	removed    map[Account]struct{} // who may not join again
+	lapsed     bool                 // somebody who is no member any more knows the epoch's secret
 }
 
 // VerifyChain checks a whole chain from its first statement. acts reports
@@ -134,23 +146,58 @@ func (c Chain) Append(signed []byte, acts func(Account, peer.ID) bool) (Chain, e
 	}
 	next := c
 	next.head, next.length = HashOf(signed), c.length+1
-	if (s.Commitment == Hash{}) != (s.Op == JoinGroup) {
+	if (s.Commitment != Hash{}) != (s.Op == CreateGroup || s.Op == Rekey) {
 		return c, fmt.Errorf("%w: an epoch's commitment is missing or out of place", ErrRule)
 	}
-	switch _, member := c.members[s.Actor]; {
-	case s.Op == CreateGroup && c.length == 0:
+	if !c.allows(s) {
+		return c, fmt.Errorf("%w: operation %d by %s", ErrRule, s.Op, s.Actor)
+	}
+	switch s.Op {
+	case CreateGroup:
 		next.id, next.name = s.Group, s.Name
 		next.epoch, next.commitment = 1, s.Commitment
 		next.members = map[Account]uint64{s.Actor: 0}
-	case s.Op == JoinGroup && c.length > 0 && !member && len(c.members) < MaxMembers:
+	case JoinGroup:
 		next.members = maps.Clone(c.members)
 		next.members[s.Actor] = s.Seq
-	case s.Op == Rekey && member:
-		next.epoch, next.commitment = c.epoch+1, s.Commitment
-	default:
-		return c, fmt.Errorf("%w: operation %d by %s", ErrRule, s.Op, s.Actor)
+	case Rekey:
+		next.epoch, next.commitment, next.lapsed = c.epoch+1, s.Commitment, false
+	case LeaveGroup:
+		next.members, next.lapsed = without(c.members, s.Actor), true
+	case RemoveMember:
+		next.members, next.lapsed = without(c.members, s.Subject), true
+		next.removed = maps.Clone(c.removed)
+		if next.removed == nil {
+			next.removed = make(map[Account]struct{})
+		}
+		next.removed[s.Subject] = struct{}{}
 	}
 	return next, nil
+}
+
+// allows tells whether a group's rules let a statement follow. Anybody may join who
+// was not removed, members may leave and start epochs, and the keeper may remove.
+func (c Chain) allows(s Statement) bool {
+	_, removed := c.removed[s.Actor]
+	switch s.Op {
+	case CreateGroup:
+		return c.length == 0
+	case JoinGroup:
+		return c.length > 0 && !c.Member(s.Actor) && !removed && len(c.members) < MaxMembers
+	case Rekey, LeaveGroup:
+		return c.Member(s.Actor)
+	case RemoveMember:
+		keeper, ok := c.Keeper()
+		return ok && s.Actor == keeper && s.Subject != keeper && c.Member(s.Subject) && len(c.removed) < MaxRemoved
+	default:
+		return false
+	}
+}
+
+func without(members map[Account]uint64, a Account) map[Account]uint64 {
+	members = maps.Clone(members)
+	delete(members, a)
+	return members
 }
 
 // ID returns the group's ID, Name its name.
@@ -179,6 +226,27 @@ func (c Chain) Member(a Account) bool {
 
 // Members returns the accounts in the group, sorted.
 func (c Chain) Members() []Account { return slices.Sorted(maps.Keys(c.members)) }
+
+// Keeper returns the member who may remove others: the one who has been in the group
+// the longest, its founder at first. There is none in a group that all have left.
+func (c Chain) Keeper() (keeper Account, ok bool) {
+	for member, since := range c.members {
+		if !ok || since < c.members[keeper] {
+			keeper, ok = member, true
+		}
+	}
+	return keeper, ok
+}
+
+// Removed reports whether an account was removed, so that it may not join again.
+func (c Chain) Removed(a Account) bool {
+	_, removed := c.removed[a]
+	return removed
+}
+
+// Lapsed reports that somebody has left, or was removed, since the epoch began: they
+// know its secret, and a new one is due.
+func (c Chain) Lapsed() bool { return c.lapsed }
 
 // Next returns the statement that would follow, for the caller to complete and
 // sign.

@@ -16,6 +16,9 @@ const (
 	// MaxMembers bounds a group: each member device costs one sender key
 	// message an epoch.
 	MaxMembers = 256
+	// MaxRemoved bounds the accounts that a group remembers as removed: the keeper of an
+	// open group who needs more makes another group.
+	MaxRemoved = MaxMembers
 	// MaxChain bounds a group's membership chain, so that a newcomer can
 	// always fetch and check it whole (about 350 bytes a statement).
 	MaxChain = 2048

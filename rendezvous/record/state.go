@@ -68,6 +68,11 @@ func (c Chain) State() []byte {
 		e.text(string(member))
 		e.u64(c.members[member])
 	}
+	e.u64(uint64(len(c.removed)))
+	for _, account := range slices.Sorted(maps.Keys(c.removed)) {
+		e.text(string(account))
+	}
+	e.flag(c.lapsed)
 	return e.b
 }
 
@@ -91,6 +96,19 @@ func RestoreChain(state []byte) (Chain, error) {
 		c.members[member] = d.u64()
 		last = member
 	}
+	last = ""
+	for range d.count(MaxRemoved) {
+		account := d.account()
+		if account <= last {
+			d.fail("removed accounts are not in order")
+		}
+		if c.removed == nil {
+			c.removed = make(map[Account]struct{})
+		}
+		c.removed[account] = struct{}{}
+		last = account
+	}
+	c.lapsed = d.flag()
 	if err := d.end(); err != nil {
 		return Chain{}, err
 	}

@@ -118,6 +118,18 @@ func (p *Person) Create(id record.GroupID, name record.GroupName) []byte {
 	return s.Sign(p.Devices[0])
 }
 
+// Leave signs the statement by which the person leaves.
+func (p *Person) Leave(c record.Chain) []byte {
+	return c.Next(record.LeaveGroup, p.Account, p.Devices[0].ID(), Now).Sign(p.Devices[0])
+}
+
+// Remove signs the statement by which the person removes somebody.
+func (p *Person) Remove(c record.Chain, who record.Account) []byte {
+	s := c.Next(record.RemoveMember, p.Account, p.Devices[0].ID(), Now)
+	s.Subject = who
+	return s.Sign(p.Devices[0])
+}
+
 // Join signs the statement that lets the person in.
 func (p *Person) Join(c record.Chain) []byte {
 	return c.Next(record.JoinGroup, p.Account, p.Devices[0].ID(), Now).Sign(p.Devices[0])
