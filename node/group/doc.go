@@ -16,7 +16,10 @@
 // epoch secret gives the topic's name; what messages are encrypted with is each
 // device's own chain, made at its first message of an epoch and handed out then.
 // A device that a member adds later gets both at the next occasion: the chain from
-// where it then stands, and nothing from before.
+// where it then stands, and nothing from before. When somebody leaves or is removed,
+// each device goes on with a fresh chain from the moment it knows, so that they read
+// nothing more of it; that the secret changes too, with the next epoch, takes the
+// topic's name from them.
 //
 // # Bytes
 //

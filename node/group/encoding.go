@@ -24,8 +24,8 @@ var ErrState = errors.New("group: malformed state")
 // all but the statements, which are public, only ever appended to, and stored
 // apart:
 //
-//	version 1 || member (this device) || u64 secret's epoch || secret[32], if that is not 0 ||
-//	u16(len(sender)) || sender || u16 count || (u8(len(device)) || device)... ||
+//	version 1 || member (this device) || u64 length of the chain ||
+//	u64 secret's epoch || secret[32], if that is not 0 || u16(len(sender)) || sender || u16 count || (u8(len(device)) || device)... ||
 //	u16 count || (member || u24(len(chain)) || chain)... || u16 count || (member || u24(len(message)) || message)...
 //	member = u8(len(account)) || account || u8(len(device)) || device
 //
@@ -35,6 +35,7 @@ func (s State) MarshalBinary() ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddUint8(stateVersion)
 	s.self.marshal(&b)
+	b.AddUint64(s.chain.Len())
 	b.AddUint64(s.secretEpoch)
 	if s.secretEpoch != 0 {
 		b.AddBytes(s.secret.Bytes())
@@ -95,6 +96,10 @@ func Parse(b []byte, statements [][]byte, acts Acts) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
+	var length uint64
+	if !in.ReadUint64(&length) || length == 0 || length > s.chain.Len() {
+		return State{}, fmt.Errorf("%w: length", ErrState)
+	}
 	for _, part := range []struct {
 		name string
 		read func(*cryptobyte.String) bool
@@ -107,7 +112,24 @@ func Parse(b []byte, statements [][]byte, acts Acts) (State, error) {
 			return State{}, fmt.Errorf("%w: %s", ErrState, part.name)
 		}
 	}
+	if gone, err := anybodyGone(statements[length:]); err != nil || gone {
+		s.sender, s.handed = nil, nil
+	}
 	return s, nil
+}
+
+// anybodyGone tells whether somebody has left or was removed by some statements.
+func anybodyGone(statements [][]byte) (bool, error) {
+	for _, raw := range statements {
+		parsed, err := record.ParseStatement(raw)
+		if err != nil {
+			return false, err
+		}
+		if parsed.Op == record.LeaveGroup || parsed.Op == record.RemoveMember {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // readSecret reads the epoch's secret, and drops one of an epoch that is over.

@@ -407,3 +407,46 @@ func TestAStateIsAValue(t *testing.T) {
 		t.Error("one state's statements came to be another's")
 	}
 }
+
+// Who has left, or was removed, reads nothing that is said by those who know it,
+// with all keys that they have and before any new epoch; the others go on.
+func TestWhoIsGoneReadsNothingMore(t *testing.T) {
+	for _, removed := range []bool{false, true} {
+		c := newCircle(t, newSelf(t, "alice1"), newSelf(t, "bob2"), newSelf(t, "carol3"))
+		expectContent(t, first(c.receive(t, 0, 2, c.send(t, 0, "all of us"))), c.selves[0], "all of us")
+		c.receive(t, 2, 0, c.sendOnly(t, 2, "a key that never comes").Sealed.Message)
+		statement, by := c.states[2].Leave(c.selves[2], now), record.Account("")
+		if removed {
+			statement, by = c.states[0].Remove(c.selves[0], "carol3", now), "alice1"
+		}
+		for i := range c.states {
+			s, change, err := c.states[i].Extend([][]byte{statement}, c.acts)
+			if err != nil || len(change.Gone) != 1 || change.Gone[0] != (Gone{"carol3", by}) || change.Out != (i == 2) {
+				t.Fatalf("change %+v, %v", change, err)
+			}
+			if i < 2 { // carol goes on with what she has
+				c.states[i] = s
+			}
+		}
+		if len(c.states[0].buffered) != 0 {
+			t.Error("what carol has said waits for a key that comes no more")
+		}
+		out := c.sendOnly(t, 0, "the two of us")
+		if _, handed := out.SenderKeys[c.selves[2].Device]; handed || len(out.SenderKeys) != 1 {
+			t.Errorf("keys for %d devices", len(out.SenderKeys))
+		}
+		c.hand(t, 0, 1, out.SenderKeys[c.selves[1].Device])
+		expectContent(t, first(c.receive(t, 0, 1, out.Sealed.Message)), c.selves[0], "the two of us")
+		if delivered, _ := c.receive(t, 0, 2, out.Sealed.Message); len(delivered) != 0 {
+			t.Error("carol reads what was said without her")
+		}
+		if _, _, _, err := c.states[1].Receive(c.selves[2].Member, c.send(t, 2, "still here")); !errors.Is(err, ErrNotMember) {
+			t.Errorf("carol speaks: %v", err)
+		}
+		if _, err := c.states[1].SecretFor(1, "carol3"); !errors.Is(err, ErrNotMember) {
+			t.Errorf("carol asks for the secret: %v", err)
+		}
+	}
+}
+
+func first(delivered []Delivered, _ Effect) []Delivered { return delivered }

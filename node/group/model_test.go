@@ -8,20 +8,28 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/tryst-chat/tryst/node/crypto/senderkey"
+	"github.com/tryst-chat/tryst/rendezvous/record"
 )
 
 // TestModel lets the devices of a group talk over a network that loses, doubles and
 // reorders messages, delays sender keys, and starts new epochs in between; now and
-// then one asks another for what it lacks. The model is a set: who has been given
-// which message. Every message opens at most once at each device, as its author's
-// and unchanged. In the end, when all keys have come and everybody has asked
-// everybody, every message has opened everywhere, whatever was lost.
+// then one asks another for what it lacks. Members leave, are removed, and come back;
+// while they are gone their devices go on listening, and talking, with all that they
+// have. The model is a set: who has been given which message.
+//
+// Every message opens at most once at each device, as its author's and unchanged, and
+// only where its author took the account for a member as it spoke: nothing from
+// before somebody joined, and nothing after they were seen to be gone. In the end,
+// when all keys have come and everybody has asked everybody, every message between
+// those who were never gone has opened, whatever was lost.
 func TestModel(t *testing.T) {
 	selves := []Self{newSelf(t, "alice1"), newSelf(t, "bob2"), newSelf(t, "bob2"), newSelf(t, "carol3")}
 	stranger := newSelf(t, "eve4")
 	rapid.Check(t, func(r *rapid.T) {
-		n := &network{circle: newCircle(t, selves...), opened: make(map[arrival]bool), secrets: make(map[uint64]secretOf), logs: make([][]Sealed, len(selves))}
-		n.longest = n.states[0].Statements()
+		n := &network{circle: newCircle(t, selves...), opened: make(map[arrival]bool), secrets: make(map[uint64]secretOf), logs: make([][]Sealed, len(selves)), audience: make(map[string][]record.Account), wasGone: make(map[record.Account]bool)}
+		n.longest, n.servers = n.states[0].Statements(), n.states[0].Chain()
 		r.Repeat(map[string]func(*rapid.T){
 			"send":    func(r *rapid.T) { n.speak(r, device(r)) },
 			"arrive":  func(r *rapid.T) { n.arrive(r, rapid.Bool().Draw(r, "again")) },
@@ -29,6 +37,9 @@ func TestModel(t *testing.T) {
 			"key":     func(r *rapid.T) { n.bringKey(r) },
 			"rekey":   func(r *rapid.T) { n.rekey(r, device(r)) },
 			"catchUp": func(r *rapid.T) { n.catchUp(r, device(r)) },
+			"leave":   func(r *rapid.T) { n.leave(r, device(r)) },
+			"remove":  func(r *rapid.T) { n.remove(r, device(r), n.selves[device(r)].Account) },
+			"return":  func(r *rapid.T) { n.comeBack(r, device(r)) },
 			"repair":  func(r *rapid.T) { n.repair(r, device(r), device(r)) },
 			"restart": func(r *rapid.T) { n.restart(r, device(r)) },
 			"stranger": func(r *rapid.T) {
@@ -51,13 +62,16 @@ func device(r *rapid.T) int { return rapid.IntRange(0, 3).Draw(r, "device") }
 // network is a circle and what is on its way in it.
 type network struct {
 	*circle
-	air     []packet
-	keys    []handing
-	said    []saying
-	logs    [][]Sealed // by device, what it can pass on
-	opened  map[arrival]bool
-	longest [][]byte // the chain as the servers have it
-	secrets map[uint64]secretOf
+	air      []packet
+	keys     []handing
+	said     []saying
+	logs     [][]Sealed                  // by device, what it can pass on
+	audience map[string][]record.Account // of each message: the members as its author knew them
+	wasGone  map[record.Account]bool     // for a while, or for good
+	opened   map[arrival]bool
+	longest  [][]byte     // the chain as the servers have it
+	servers  record.Chain // of longest
+	secrets  map[uint64]secretOf
 }
 
 // secretOf is a device that has an epoch's secret.
@@ -94,13 +108,17 @@ func (n *network) speak(r *rapid.T, from int) {
 		r.Fatal(err)
 	}
 	n.states[from] = s
+	n.audience[text] = s.Chain().Members()
 	n.logs[from] = append(n.logs[from], out.Sealed)
 	for to, self := range n.selves {
 		if key, ok := out.SenderKeys[self.Device]; ok {
 			n.keys = append(n.keys, handing{from, to, epoch, key})
 		}
-		if to != from {
-			n.air = append(n.air, packet{from, to, out.Sealed.Message, text})
+		if p := (packet{from, to, out.Sealed.Message, text}); to != from {
+			n.air = append(n.air, p)
+			if !n.servers.Member(self.Account) { // nothing escapes who is gone
+				n.deliver(r, p)
+			}
 		}
 	}
 }
@@ -120,6 +138,9 @@ func (n *network) arrive(r *rapid.T, again bool) {
 
 func (n *network) deliver(r *rapid.T, p packet) {
 	s, delivered, _, err := n.states[p.to].Receive(n.selves[p.from].Member, p.bytes)
+	if n.gone(p.to, p.from, err) || errors.Is(err, senderkey.ErrBefore) && n.wasGone[n.selves[p.to].Account] {
+		return
+	}
 	if err != nil {
 		r.Fatalf("%q: %v", p.text, err)
 	}
@@ -137,6 +158,9 @@ func (n *network) note(r *rapid.T, to int, delivered []Delivered) {
 		if n.opened[a] {
 			r.Fatalf("%q opened twice at %d", d.Content, to)
 		}
+		if !slices.Contains(n.audience[a.text], n.selves[to].Account) {
+			r.Fatalf("%q opened at %d, which was no member then", d.Content, to)
+		}
 		n.opened[a] = true
 		n.logs[to] = append(n.logs[to], d.Sealed)
 	}
@@ -152,12 +176,18 @@ func (n *network) repair(r *rapid.T, asks, answers int) {
 		}
 		return
 	}
+	if !n.states[answers].Chain().Member(n.selves[asks].Account) {
+		return // not answered
+	}
 	for _, h := range have {
 		for _, m := range n.logs[answers] {
 			if m.Chain != h.Chain || m.Iteration < h.Next && !slices.Contains(h.Missing, m.Iteration) {
 				continue
 			}
 			s, delivered, err := n.states[asks].Repair(m.Message)
+			if errors.Is(err, ErrNotMember) && n.anybodyGone() {
+				continue
+			}
 			if err != nil {
 				r.Fatalf("a message that %d passes on to %d: %v", answers, asks, err)
 			}
@@ -167,6 +197,61 @@ func (n *network) repair(r *rapid.T, asks, answers int) {
 			n.states[asks] = s
 			n.note(r, asks, delivered)
 		}
+	}
+}
+
+// gone tells that a device was not heard because, for who hears it, it is gone.
+func (n *network) gone(to, from int, err error) bool {
+	return errors.Is(err, ErrNotMember) && !n.states[to].Chain().Member(n.selves[from].Account) && n.wasGone[n.selves[from].Account]
+}
+
+func (n *network) anybodyGone() bool { return len(n.wasGone) > 0 }
+
+// upToDate skips a step for which a device must know the servers' chain to its end.
+func (n *network) upToDate(r *rapid.T, i int) {
+	if len(n.states[i].Statements()) < len(n.longest) {
+		r.Skip()
+	}
+}
+
+func (n *network) append(r *rapid.T, gone record.Account, statement []byte) {
+	n.wasGone[gone] = true
+	n.longest = append(slices.Clip(n.longest), statement)
+	var err error
+	if n.servers, err = n.servers.Append(statement, n.acts); err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (n *network) leave(r *rapid.T, i int) {
+	n.upToDate(r, i)
+	if len(n.states[i].Chain().Members()) == 1 {
+		r.Skip()
+	}
+	n.append(r, n.selves[i].Account, n.states[i].Leave(n.selves[i], now))
+}
+
+func (n *network) remove(r *rapid.T, i int, who record.Account) {
+	n.upToDate(r, i)
+	keeper, _ := n.states[i].Chain().Keeper()
+	if keeper != n.selves[i].Account || who == keeper || !n.states[i].Chain().Member(who) {
+		r.Skip()
+	}
+	n.append(r, who, n.states[i].Remove(n.selves[i], who, now))
+}
+
+// comeBack lets an account join again, with a device that has forgotten the group.
+func (n *network) comeBack(r *rapid.T, i int) {
+	if account := n.selves[i].Account; n.servers.Member(account) || n.servers.Removed(account) {
+		r.Skip()
+	}
+	statement, err := Join(n.longest, n.acts, n.selves[i], now)
+	if err != nil {
+		r.Fatal(err)
+	}
+	n.append(r, n.selves[i].Account, statement)
+	if n.states[i], err = FromChain(n.longest, n.acts, n.selves[i].Member); err != nil {
+		r.Fatal(err)
 	}
 }
 
@@ -189,37 +274,45 @@ func (n *network) bringKey(r *rapid.T) {
 		if k.epoch <= n.states[k.to].Epoch() {
 			r.Fatal("behind, it says, and is not")
 		}
-		return // it comes again
+		if n.servers.Member(n.selves[k.to].Account) {
+			return // it comes again
+		}
+	case n.gone(k.to, k.from, err):
 	case err != nil:
 		r.Fatal(err)
 	}
 	n.keys = append(n.keys[:i:i], n.keys[i+1:]...)
+	if err != nil {
+		return // for good
+	}
 	n.states[k.to] = s
 	n.note(r, k.to, delivered)
 }
 
 // rekey starts an epoch, if the device knows the servers' chain to its end.
 func (n *network) rekey(r *rapid.T, i int) {
-	if len(n.states[i].Statements()) < len(n.longest) {
-		r.Skip()
-	}
+	n.upToDate(r, i)
 	s, _, _, err := n.states[i].Rekey(n.selves[i], now)
 	if err != nil {
 		r.Fatal(err)
 	}
 	n.states[i] = s
-	n.longest = s.Statements()
+	n.longest, n.servers = s.Statements(), s.Chain()
 	n.secrets[s.Epoch()] = secretOf(i)
 }
 
 func (n *network) catchUp(r *rapid.T, i int) {
+	if !n.servers.Member(n.selves[i].Account) {
+		return // it would forget the group; but it goes on with what it has
+	}
 	s, _, err := n.states[i].Extend(n.longest, n.acts)
 	if err != nil {
 		r.Fatal(err)
 	}
 	if from, ok := n.secrets[s.Epoch()]; ok && s.Waiting() {
 		secret, err := n.states[from].SecretFor(s.Epoch(), n.selves[i].Account)
-		if errors.Is(err, ErrNoSecret) || errors.Is(err, ErrOver) {
+		if errors.Is(err, ErrNoSecret) || errors.Is(err, ErrOver) || errors.Is(err, ErrNotMember) || errors.Is(err, ErrBehind) {
+			n.states[i] = s
 			return
 		}
 		if err != nil {
@@ -273,13 +366,15 @@ func (n *network) settle(r *rapid.T) {
 	}
 	for _, p := range n.air {
 		n.deliver(r, p)
-		if !n.opened[arrival{p.to, p.text}] {
+		if n.between(p.from, p.to) && !n.opened[arrival{p.to, p.text}] {
 			r.Fatalf("%q arrived at %d, as did its key, and did not open", p.text, p.to)
 		}
 	}
 	for i, s := range n.states {
-		if len(s.buffered) != 0 {
-			r.Fatalf("%d messages still wait at %d", len(s.buffered), i)
+		for _, b := range s.buffered {
+			if !n.wasGone[b.from.Account] && !n.wasGone[n.selves[i].Account] {
+				r.Fatalf("a message still waits at %d", i)
+			}
 		}
 	}
 	for asks := range n.states {
@@ -289,16 +384,21 @@ func (n *network) settle(r *rapid.T) {
 	}
 	for _, said := range n.said {
 		for to := range n.states {
-			if to != said.from && !n.opened[arrival{to, said.text}] {
+			if to != said.from && n.between(said.from, to) && !n.opened[arrival{to, said.text}] {
 				r.Fatalf("%q never opened at %d", said.text, to)
 			}
 		}
 	}
 	for asks := range n.states {
 		for answers := range n.states {
-			if n.states[answers].Lacks(n.states[asks].Have()) {
+			if n.between(asks, answers) && !n.anybodyGone() && n.states[answers].Lacks(n.states[asks].Have()) {
 				r.Fatalf("%d still lacks something of what %d has", answers, asks)
 			}
 		}
 	}
+}
+
+// between tells that neither of two devices was ever gone.
+func (n *network) between(a, b int) bool {
+	return !n.wasGone[n.selves[a].Account] && !n.wasGone[n.selves[b].Account]
 }

@@ -106,6 +106,18 @@ func Join(statements [][]byte, acts Acts, self Self, now time.Time) ([]byte, err
 	return chain.Next(record.JoinGroup, self.Account, self.Device, now).Sign(self.Signer), nil
 }
 
+// Leave returns the statement by which this account leaves.
+func (s State) Leave(self Self, now time.Time) []byte {
+	return s.chain.Next(record.LeaveGroup, self.Account, self.Device, now).Sign(self.Signer)
+}
+
+// Remove returns the statement by which this account, the keeper, removes another.
+func (s State) Remove(self Self, who record.Account, now time.Time) []byte {
+	statement := s.chain.Next(record.RemoveMember, self.Account, self.Device, now)
+	statement.Subject = who
+	return statement.Sign(self.Signer)
+}
+
 // FromChain returns the group of a chain that the account is a member of, as a
 // device sees it that has nothing else yet: it waits for the epoch's secret.
 func FromChain(statements [][]byte, acts Acts, self Member) (State, error) {
@@ -122,7 +134,15 @@ func FromChain(statements [][]byte, acts Acts, self Member) (State, error) {
 // Change is what new statements have changed.
 type Change struct {
 	Joined       []record.Account // in the order in which they did
+	Gone         []Gone           // likewise, who left or was removed
 	EpochStarted bool             // the secret is not here yet, unless it is accepted at once
+	Out          bool             // this account is no member any more: forget the group
+}
+
+// Gone is an account that is no member any more.
+type Gone struct {
+	Account   record.Account
+	RemovedBy record.Account // empty: it left
 }
 
 // Extend appends statements to the chain. Those that the chain has already are
@@ -144,14 +164,26 @@ func (s State) Extend(statements [][]byte, acts Acts) (State, Change, error) {
 			return s, Change{}, fmt.Errorf("group: extend: %w", err)
 		}
 		next.statements = append(next.statements, raw)
-		if parsed.Op == record.JoinGroup {
+		switch parsed.Op {
+		case record.JoinGroup:
 			change.Joined = append(change.Joined, parsed.Actor)
+		case record.LeaveGroup:
+			change.Gone = append(change.Gone, Gone{Account: parsed.Actor})
+		case record.RemoveMember:
+			change.Gone = append(change.Gone, Gone{parsed.Subject, parsed.Actor})
 		}
+	}
+	if len(change.Gone) > 0 {
+		// They have this device's chain. What it says from here on goes over another one,
+		// whether the next epoch has begun or not. Keys for what they have said come no more.
+		next.sender, next.handed = nil, nil
+		next.buffered = slices.DeleteFunc(slices.Clone(next.buffered), func(b bufferedMessage) bool { return !next.chain.Member(b.from.Account) })
 	}
 	if next.chain.Epoch() != s.chain.Epoch() {
 		change.EpochStarted = true
 		next = next.beginEpoch()
 	}
+	change.Out = !next.chain.Member(s.self.Account)
 	return next, change, nil
 }
 
