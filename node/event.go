@@ -9,7 +9,7 @@ import (
 // EventKind names what happened; the names are those of the JSON output.
 type EventKind string
 
-// The events of a node. Message, File and Joined tell of others; Sending,
+// The events of a node. Message, File, Joined, Left and Removed tell of others; Sending,
 // Sent, Delivered and Progress of one's own; Link and Notice of the node.
 const (
 	EventMessage   EventKind = "message"   // ID, From, To, Group, Text
@@ -19,6 +19,8 @@ const (
 	EventDelivered EventKind = "delivered" // ID, By: decrypted and committed there
 	EventProgress  EventKind = "progress"  // ID, Name, Done, Total in bytes
 	EventJoined    EventKind = "joined"    // Group, Account
+	EventLeft      EventKind = "left"      // Group, Account
+	EventRemoved   EventKind = "removed"   // Group, Account, By
 	EventLink      EventKind = "link"      // Online, Text: the way to the servers
 	EventNotice    EventKind = "notice"    // Text: something that the person should know
 	EventError     EventKind = "error"     // Err; ID where it concerns a message or file
@@ -52,4 +54,10 @@ type Group struct {
 	Members int
 	Mine    bool
 	Waiting bool // joined, but no member has let this device in yet
+}
+
+// Member is an account in a group.
+type Member struct {
+	Account record.Account
+	Keeper  bool // who may remove others
 }

@@ -244,6 +244,55 @@ func (n *Node) JoinGroup(ctx context.Context, name string) (joined record.GroupN
 	return joined, waiting, err
 }
 
+// LeaveGroup ends this account's membership of a group. Nothing that is said there
+// afterwards can be read by it.
+func (n *Node) LeaveGroup(ctx context.Context, name string) (record.GroupName, error) {
+	d, done, err := n.use()
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	g, err := parseGroup(name)
+	if err != nil {
+		return "", err
+	}
+	return g, d.rooms.leave(ctx, g)
+}
+
+// RemoveMember takes an account out of a group that this account keeps. It cannot
+// join again.
+func (n *Node) RemoveMember(ctx context.Context, account, name string) (record.GroupName, error) {
+	d, done, err := n.use()
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	g, err := parseGroup(name)
+	if err != nil {
+		return "", err
+	}
+	who, err := parseAccount(account)
+	if err != nil {
+		return "", err
+	}
+	return g, d.rooms.remove(ctx, g, who)
+}
+
+// Members lists the members of a group that this account is in, by name, as this
+// device knows them: it needs no server.
+func (n *Node) Members(_ context.Context, name string) ([]Member, error) {
+	d, done, err := n.use()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	g, err := parseGroup(name)
+	if err != nil {
+		return nil, err
+	}
+	return d.rooms.members(g)
+}
+
 // Groups lists all open groups by name.
 func (n *Node) Groups(ctx context.Context) ([]Group, error) {
 	d, done, err := n.use()

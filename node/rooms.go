@@ -45,6 +45,7 @@ type room struct {
 	owed     map[peer.ID]arrival   // who has asked for it before the chain here let them in
 	round    time.Time             // when members are asked next for what this device lacks
 	quiet    time.Duration         // how long it waits after that
+	renewal  time.Time             // when this device begins the epoch that is due; zero: none is
 }
 
 // maxOwed bounds the devices that are remembered as having asked too early: all
@@ -148,8 +149,43 @@ func (r *rooms) restore(id record.GroupID, before *room) {
 		delete(r.byID, id)
 		return
 	}
-	at := r.byID[id]
-	at.state, at.entered, at.since, at.asked = before.state, before.entered, before.since, before.asked
+	if at, ok := r.byID[id]; ok {
+		at.state, at.entered, at.since, at.asked = before.state, before.entered, before.since, before.asked
+		return
+	}
+	r.byID[id] = before
+}
+
+// drop removes a group that the account is not in any more.
+func (r *rooms) drop(tx *store.Tx, fx *effects, s group.State) {
+	id := s.ID()
+	tx.RemoveGroup(id)
+	for seq := range s.Chain().Len() {
+		tx.PutMeta(statementName(id, seq), nil)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, ok := r.byID[id]
+	if !ok {
+		return
+	}
+	delete(r.byID, id)
+	fx.otherwise(func() { r.restore(id, at) })
+	rotation, members := at.rotation, r.d.people.devices(s.Chain().Members())
+	fx.after(func() {
+		r.d.topics.MembershipChanged(members...)
+		if rotation != nil {
+			r.d.errands.do(func(ctx context.Context) { r.leaveTopics(ctx, rotation) })
+		}
+	})
+}
+
+func (r *rooms) leaveTopics(ctx context.Context, rotation *transport.Rotation) {
+	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
+	defer cancel()
+	if err := rotation.Leave(ctx); err != nil {
+		r.d.log.Warn("a group's topic was not left", "err", err)
+	}
 }
 
 // state returns a group's state.
@@ -244,8 +280,8 @@ func (r *rooms) connected(devices []group.Member) (here []group.Member) {
 }
 
 // listening returns how many member devices of a group are on its topic now.
-func (r *rooms) listening(id record.GroupID) (n int) {
-	for _, p := range r.rotation(id).Subscribed() {
+func (r *rooms) listening(id record.GroupID, rotation *transport.Rotation) (n int) {
+	for _, p := range rotation.Subscribed() {
 		if r.isMember(id, p) {
 			n++
 		}
@@ -260,11 +296,14 @@ func (r *rooms) enterAll() {
 	}
 }
 
-// rotation returns a group's way to its topics.
+// rotation returns a group's way to its topics, nil if the group is gone.
 func (r *rooms) rotation(id record.GroupID) *transport.Rotation {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := r.byID[id]
+	at, ok := r.byID[id]
+	if !ok {
+		return nil
+	}
 	if at.rotation == nil {
 		at.rotation = r.d.topics.Rotation(
 			func(p peer.ID) bool { return r.isMember(id, p) },
@@ -285,16 +324,25 @@ func (r *rooms) enter(id record.GroupID) {
 	if !ok {
 		return
 	}
-	if err := r.rotation(id).Enter(topic); err != nil {
+	rotation := r.rotation(id)
+	if rotation == nil {
+		return
+	}
+	if err := rotation.Enter(topic); err != nil {
 		r.d.log.Error("a group's topic was not entered", "err", err)
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if at := r.byID[id]; !at.state.Waiting() {
+	at, ok := r.byID[id]
+	if !ok { // left meanwhile
+		r.d.errands.do(func(ctx context.Context) { r.leaveTopics(ctx, rotation) })
+		return
+	}
+	if !at.state.Waiting() {
 		at.enteredOnce()
 	}
-	r.liven(r.byID[id]) // there may have been talk before
+	r.liven(at) // there may have been talk before
 }
 
 // devicesChanged reacts to a contact's devices: those of a revoked one know the

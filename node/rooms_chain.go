@@ -76,9 +76,7 @@ func (r *rooms) join(ctx context.Context, name record.GroupName) (waiting bool, 
 	if err := r.adopt(bounded, id); err != nil {
 		return false, explain(err, "join the group")
 	}
-	r.mu.RLock()
-	entered := r.byID[id].entered
-	r.mu.RUnlock()
+	entered := r.entrance(id)
 	patience := time.NewTimer(letInPatience)
 	defer patience.Stop()
 	select {
@@ -89,6 +87,18 @@ func (r *rooms) join(ctx context.Context, name record.GroupName) (waiting bool, 
 	case <-ctx.Done():
 		return true, nil
 	}
+}
+
+// entrance is closed when this device is on a group's topic, or the group is gone.
+func (r *rooms) entrance(id record.GroupID) <-chan struct{} {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if at, ok := r.byID[id]; ok {
+		return at.entered
+	}
+	gone := make(chan struct{})
+	close(gone)
+	return gone
 }
 
 // appendJoin appends this account's statement to a group's chain.
@@ -105,6 +115,9 @@ func (r *rooms) appendJoin(ctx context.Context, name record.GroupName) (id recor
 		statement, err := group.Join(found.Statements, r.d.people.acts, r.self(), time.Now())
 		if errors.Is(err, group.ErrMember) { // by another device
 			return found.ID, nil
+		}
+		if errors.Is(err, group.ErrRemoved) {
+			return id, fail(CodeRefused, err, "Ask its members, or create a group of your own.", "You were removed from the group %s and cannot join it again.", name)
 		}
 		if err != nil {
 			return id, explain(err, "join the group")
@@ -168,6 +181,9 @@ func (r *rooms) adopt(ctx context.Context, id record.GroupID) error {
 	}
 	r.enter(id)
 	r.meetMembers(ctx, s.Chain().Members())
+	if len(s.Chain().Members()) == 1 && s.Waiting() { // all others have left: nobody has the secret
+		r.rekey(ctx, id, s.Epoch())
+	}
 	r.ask(id)
 	return nil
 }
@@ -213,10 +229,20 @@ func (r *rooms) extend(ctx context.Context, id record.GroupID, found client.Grou
 		for _, a := range change.Joined {
 			fx.tell(Event{Kind: EventJoined, Group: s.Name(), Account: a})
 		}
+		for _, g := range change.Gone {
+			fx.tell(goneEvent(s.Name(), g))
+		}
+		if change.Out {
+			r.drop(tx, fx, s)
+			return nil
+		}
 		return r.put(tx, fx, s)
 	})
-	if err != nil {
+	if err != nil || change.Out {
 		return err
+	}
+	if len(change.Gone) > 0 {
+		r.d.topics.MembershipChanged(r.d.people.devices(accountsOf(change.Gone))...)
 	}
 	if change.EpochStarted {
 		r.ask(id)
@@ -254,11 +280,18 @@ func (r *rooms) sync(ctx context.Context) {
 		r.d.log.Info("groups were not listed", "err", err)
 		return
 	}
+	here := make(map[record.GroupID]bool)
 	for _, g := range listed {
+		here[g.ID] = true
 		if s, ok := r.state(g.ID); !ok || s.Chain().Len() < g.Length {
 			if err := r.fetch(ctx, g.ID); err != nil {
 				r.d.log.Info("a group was not fetched", "err", err)
 			}
+		}
+	}
+	for _, s := range r.all() {
+		if !here[s.ID()] { // the chain says what has happened, and is believed; the list is not
+			r.update(ctx, s.ID())
 		}
 	}
 }

@@ -28,9 +28,14 @@ const (
 	// rekeySpread is over how long the members of a group spread their rekeying
 	// after a device was revoked. The first wins, and the others then see it.
 	rekeySpread = 3 * time.Second
+	// leaveSettle is how long members wait after somebody has left before they rekey,
+	// so that others who leave with them share the epoch. What is said meanwhile is under
+	// keys that who is gone never had (package group).
+	leaveSettle = 5 * time.Second
 )
 
-// run keeps asking for secrets that are missing, and for messages.
+// run keeps asking for secrets that are missing, and for messages, and begins epochs
+// that are due.
 func (r *rooms) run(ctx context.Context) error {
 	ticker := time.NewTicker(askInterval)
 	defer ticker.Stop()
@@ -42,6 +47,9 @@ func (r *rooms) run(ctx context.Context) error {
 		}
 		for _, s := range r.all() {
 			r.makeRound(s)
+			if r.renewalDue(s) {
+				r.d.errands.do(func(ctx context.Context) { r.rekey(ctx, s.ID(), s.Epoch()) })
+			}
 			if !s.Waiting() {
 				continue
 			}
@@ -54,10 +62,37 @@ func (r *rooms) run(ctx context.Context) error {
 	}
 }
 
+// renewalDue tells that somebody has left a group so long ago that this device begins
+// the next epoch: if others are no faster, one of several that left together.
+func (r *rooms) renewalDue(s group.State) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, ok := r.byID[s.ID()]
+	if !ok {
+		return false
+	}
+	now := time.Now()
+	switch {
+	case !s.Chain().Lapsed() || s.Waiting():
+		at.renewal = time.Time{}
+		return false
+	case at.renewal.IsZero():
+		at.renewal = now.Add(leaveSettle + spread(rekeySpread))
+		return false
+	case now.Before(at.renewal):
+		return false
+	}
+	at.renewal = now.Add(leaveSettle + spread(rekeySpread)) // should it not succeed
+	return true
+}
+
 func (r *rooms) waitedFor(id record.GroupID) time.Duration {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return time.Since(r.byID[id].since)
+	if at, ok := r.byID[id]; ok {
+		return time.Since(at.since)
+	}
+	return 0
 }
 
 // ask asks a few connected member devices for a group's secret.
@@ -86,7 +121,11 @@ func (r *rooms) ask(id record.GroupID) {
 func (r *rooms) notAskedLately(id record.GroupID, devices []group.Member) (next []group.Member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	asked := r.byID[id].asked
+	at, ok := r.byID[id]
+	if !ok {
+		return nil
+	}
+	asked := at.asked
 	for _, m := range devices {
 		if len(next) < askAtOnce && time.Since(asked[m.Device]) > askAgain {
 			asked[m.Device] = time.Now()
@@ -116,13 +155,21 @@ func (r *rooms) owe(id record.GroupID, a arrival) {
 	}
 }
 
+func (r *rooms) takeOwed(id record.GroupID) map[peer.ID]arrival {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, ok := r.byID[id]
+	if !ok {
+		return nil
+	}
+	owed := at.owed
+	at.owed = make(map[peer.ID]arrival)
+	return owed
+}
+
 // payOwed answers those who had asked too early.
 func (r *rooms) payOwed(id record.GroupID) {
-	r.mu.Lock()
-	owed := r.byID[id].owed
-	r.byID[id].owed = make(map[peer.ID]arrival)
-	r.mu.Unlock()
-	for device, a := range owed {
+	for device, a := range r.takeOwed(id) {
 		err := r.d.commit(func(tx *store.Tx, fx *effects) error {
 			return r.giveSecret(tx, fx, a.from.Account, device, a.content.Body.(nwire.EpochRequest))
 		})

@@ -275,8 +275,9 @@ func (r *rooms) liven(at *room) {
 // makeRound has a few connected members asked, if a group's time for it has come.
 func (r *rooms) makeRound(s group.State) {
 	r.mu.Lock()
-	at, now := r.byID[s.ID()], time.Now()
-	if now.Before(at.round) {
+	at, ok := r.byID[s.ID()]
+	now := time.Now()
+	if !ok || now.Before(at.round) {
 		r.mu.Unlock()
 		return
 	}

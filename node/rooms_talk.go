@@ -21,12 +21,16 @@ func conversation(name record.GroupName) string { return "#" + string(name) }
 func (r *rooms) mine(name record.GroupName) (group.State, error) {
 	s, ok := r.named(name)
 	if !ok {
-		return s, fail(CodeNotMember, nil, fmt.Sprintf("Type: join %s", name), "You are not in a group %s.", name)
+		return s, notIn(name)
 	}
 	if s.Waiting() {
 		return s, fail(CodeNotMember, nil, "Wait until another member is online, and try again.", "No member has let this device into %s yet.", name)
 	}
 	return s, nil
+}
+
+func notIn(name record.GroupName) *Error {
+	return fail(CodeNotMember, nil, fmt.Sprintf("Type: join %s", name), "You are not in a group %s.", name)
 }
 
 // notMine makes an error of mine exact: there may be no such group at all, which
@@ -112,7 +116,11 @@ func (r *rooms) handOut(tx *store.Tx, fx *effects, s group.State, devices []grou
 func (r *rooms) publish(ctx context.Context, groupID record.GroupID, name record.GroupName, id wire.MessageID, message []byte) error {
 	r.enter(groupID) // the secret may have come a moment ago
 	defer r.lively(groupID)
-	if err := r.rotation(groupID).Publish(ctx, message, r.listening(groupID)); err != nil {
+	rotation := r.rotation(groupID)
+	if rotation == nil {
+		return fail(CodeNotMember, nil, "", "You are no longer in the group %s.", name)
+	}
+	if err := rotation.Publish(ctx, message, r.listening(groupID, rotation)); err != nil {
 		return fail(CodeInternal, err, "It is kept: the members get it from this device when they meet it.",
 			"The message did not go out to %s at once: %v.", name, err)
 	}

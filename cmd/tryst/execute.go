@@ -65,6 +65,18 @@ func (x *executor) do(ctx context.Context, c command.Command) (quit bool) {
 		err = x.create(ctx, c)
 	case command.Join:
 		err = x.join(ctx, c)
+	case command.Leave:
+		err = x.withGroup(c.Group, func(name string) error {
+			_, err := x.node.LeaveGroup(ctx, name) // an event tells of it
+			return err
+		})
+	case command.Remove:
+		err = x.withGroup(c.Group, func(name string) error {
+			_, err := x.node.RemoveMember(ctx, c.Account, name)
+			return err
+		})
+	case command.Members:
+		err = x.withGroup(c.Group, func(name string) error { return x.members(ctx, name) })
 	case command.List:
 		err = x.list(ctx)
 	case command.MyGroups:
@@ -222,6 +234,30 @@ func (x *executor) join(ctx context.Context, c command.Join) error {
 	account, _, _ := x.node.Account()
 	e := show.New(show.Joined)
 	e.Group, e.Account, e.Waiting = string(group), string(account), waiting
+	x.print.Print(e)
+	return nil
+}
+
+// withGroup does something with a group that was given by name or by number.
+func (x *executor) withGroup(typed string, do func(name string) error) error {
+	name, err := x.group(typed)
+	if err != nil {
+		return err
+	}
+	return do(name)
+}
+
+func (x *executor) members(ctx context.Context, name string) error {
+	members, err := x.node.Members(ctx, name)
+	if err != nil {
+		return err
+	}
+	e := show.New(show.Members)
+	e.Group = name
+	e.Members = make([]show.Member, len(members))
+	for i, m := range members {
+		e.Members[i] = show.Member{Account: string(m.Account), Keeper: m.Keeper}
+	}
 	x.print.Print(e)
 	return nil
 }

@@ -28,6 +28,8 @@ var (
 	ErrCommitment = errors.New("group: not the secret of this epoch")
 	// ErrMember means an account that is in the group already.
 	ErrMember = errors.New("group: already a member")
+	// ErrRemoved means an account that was removed and may not join again.
+	ErrRemoved = errors.New("group: was removed")
 )
 
 // Member is one device of a member.
@@ -94,7 +96,8 @@ func Create(name record.GroupName, self Self, now time.Time) (State, []byte, err
 func (m Member) acts(a record.Account, d peer.ID) bool { return a == m.Account && d == m.Device }
 
 // Join returns the statement by which this account joins the group of a chain,
-// which it verifies. It returns ErrMember if the account is in it already.
+// which it verifies. It returns ErrMember if the account is in it already, ErrRemoved
+// if it was removed.
 func Join(statements [][]byte, acts Acts, self Self, now time.Time) ([]byte, error) {
 	chain, err := record.VerifyChain(statements, acts)
 	if err != nil {
@@ -102,6 +105,9 @@ func Join(statements [][]byte, acts Acts, self Self, now time.Time) ([]byte, err
 	}
 	if chain.Member(self.Account) {
 		return nil, ErrMember
+	}
+	if chain.Removed(self.Account) {
+		return nil, ErrRemoved
 	}
 	return chain.Next(record.JoinGroup, self.Account, self.Device, now).Sign(self.Signer), nil
 }

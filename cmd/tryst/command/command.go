@@ -32,6 +32,11 @@ type (
 	// Create creates a group, Join joins one.
 	Create struct{ Group string }
 	Join   struct{ Group string }
+	// Leave leaves a group; Members lists who is in it.
+	Leave   struct{ Group string }
+	Members struct{ Group string }
+	// Remove takes an account out of a group.
+	Remove struct{ Account, Group string }
 	// List lists all open groups, MyGroups the person's own.
 	List     struct{}
 	MyGroups struct{}
@@ -56,6 +61,9 @@ func (SendGroup) command()     {}
 func (SendGroupFile) command() {}
 func (Create) command()        {}
 func (Join) command()          {}
+func (Leave) command()         {}
+func (Members) command()       {}
+func (Remove) command()        {}
 func (List) command()          {}
 func (MyGroups) command()      {}
 func (Verify) command()        {}

@@ -110,6 +110,24 @@ func readJoin(s *scanner, f Form) (Command, error) {
 	return Join{Group: group}, err
 }
 
+func readLeave(s *scanner, f Form) (Command, error) {
+	group, err := readGroup(s, f)
+	return Leave{Group: group}, err
+}
+
+func readMembers(s *scanner, f Form) (Command, error) {
+	group, err := readGroup(s, f)
+	return Members{Group: group}, err
+}
+
+func readRemove(s *scanner, f Form) (Command, error) {
+	c := Remove{Account: s.word(), Group: s.word()}
+	if c.Group == "" || s.more() {
+		return nil, f.wrong("remove needs one account and one group.")
+	}
+	return c, nil
+}
+
 func readSendGroup(s *scanner, f Form) (Command, error) {
 	groups, err := readGroups(s, f)
 	if err != nil {

@@ -14,7 +14,10 @@ const (
 	WhoAmI    = "whoami"     // Account and Device, both empty when nobody is logged in
 	Groups    = "groups"     // Groups
 	Created   = "created"    // Group
+	Members   = "members"    // Group, Members
 	Joined    = string(node.EventJoined)
+	Left      = string(node.EventLeft)
+	Removed   = string(node.EventRemoved)
 	Help      = "help" // Commands
 	// Comparison answers verify and trust: Account, Number (60 digits in groups), QR
 	// (the text of the QR code), Verified.
@@ -51,6 +54,7 @@ type Event struct {
 	QR       string    `json:"qr,omitempty"`
 	Verified *bool     `json:"verified,omitempty"`
 	Groups   []Group   `json:"groups,omitzero"`
+	Members  []Member  `json:"members,omitzero"`
 	Usage    []Usage   `json:"commands,omitempty"`
 	Code     string    `json:"code,omitempty"`
 	Message  string    `json:"message,omitempty"`
@@ -63,6 +67,12 @@ type Group struct {
 	Name    string `json:"name"`
 	Members int    `json:"members"`
 	Mine    bool   `json:"mine"`
+}
+
+// Member is one of a group's.
+type Member struct {
+	Account string `json:"account"`
+	Keeper  bool   `json:"keeper,omitempty"` // may remove others
 }
 
 // Usage is one line of help.

@@ -67,6 +67,12 @@ func plain(e Event, own string) string {
 		return "created " + e.Group
 	case Joined:
 		return e.Account + " joined " + e.Group + waiting(e)
+	case Left:
+		return e.Account + " left " + e.Group
+	case Removed:
+		return e.By + " removed " + e.Account + " from " + e.Group
+	case Members:
+		return strings.Join(memberLines(e.Members), "\n")
 	case Groups:
 		return groupLines(e.Groups)
 	case Comparison:
@@ -125,6 +131,17 @@ func groupLines(groups []Group) string {
 		lines[i] = fmt.Sprintf("%s : %d", g.Name, g.Members)
 	}
 	return strings.Join(lines, "\n")
+}
+
+func memberLines(members []Member) []string {
+	lines := make([]string, len(members))
+	for i, m := range members {
+		lines[i] = m.Account
+		if m.Keeper {
+			lines[i] += " (keeper)"
+		}
+	}
+	return lines
 }
 
 func usageLines(usage []Usage) string {

@@ -204,6 +204,10 @@ func (s *Screen) words(e Event) string {
 		return s.style.green("✓ " + plain(e, s.own))
 	case Joined:
 		return s.style.cyan("["+e.Group+"]") + " " + e.Account + " joined" + waiting(e)
+	case Left, Removed:
+		return s.style.cyan("["+e.Group+"]") + " " + s.gone(e)
+	case Members:
+		return "  " + strings.Join(memberLines(e.Members), "\n  ")
 	case Groups:
 		return s.table(e.Groups)
 	case Comparison:
@@ -233,6 +237,20 @@ func (s *Screen) speaker(e Event) string {
 		who += " -> " + e.To
 	}
 	return s.style.dim(e.At.Local().Format("15:04")) + " " + who + " : "
+}
+
+// gone says who is no member any more; mu is held.
+func (s *Screen) gone(e Event) string {
+	switch {
+	case e.Kind == Left && e.Account == s.own:
+		return "you have left"
+	case e.Kind == Left:
+		return e.Account + " left"
+	case e.Account == s.own:
+		return e.By + " has removed you"
+	default:
+		return e.By + " removed " + e.Account
+	}
 }
 
 // paragraph lets a text have several lines, each made harmless, all but the
