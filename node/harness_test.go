@@ -41,6 +41,9 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	if t, ok := t.(*testing.T); ok {
+		t.Parallel() // tests mostly wait, each in a world of its own
+	}
 	made, err := provision.Init(provision.Plan{
 		Dir:       t.TempDir(),
 		Servers:   []provision.Machine{{Name: "s1", Addresses: []multiaddr.Multiaddr{freePort(t)}}},
