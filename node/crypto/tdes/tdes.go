@@ -20,12 +20,9 @@
 package tdes
 
 import (
-	"crypto/cipher"
-	"crypto/des"
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
-	"fmt"
 )
 
 const (
@@ -70,32 +67,8 @@ func XORKeyStream(dst, src []byte, key *[KeySize]byte, counter [BlockSize]byte) 
 	case len(src) > MaxLen:
 		return ErrTooLong
 	}
-	block, err := des.NewTripleDESCipher(key[:])
-	if err != nil {
-		return fmt.Errorf("tdes: %w", err)
-	}
-	xorCounterMode(dst, src, block, binary.BigEndian.Uint64(counter[:]))
+	fastest.xor(dst, src, key, binary.BigEndian.Uint64(counter[:]))
 	return nil
-}
-
-// batch is how many bytes of keystream are made at a time.
-const batch = 32 * BlockSize
-
-// xorCounterMode makes only the blocks that src needs. cipher.NewCTR makes 64
-// at a time, which costs more than sealing a whole ratchet header.
-func xorCounterMode(dst, src []byte, block cipher.Block, counter uint64) {
-	var buffer [batch]byte
-	for len(src) > 0 {
-		keyStream := buffer[:min(batch, (len(src)+BlockSize-1)/BlockSize*BlockSize)]
-		for i := 0; i < len(keyStream); i += BlockSize {
-			b := keyStream[i : i+BlockSize]
-			binary.BigEndian.PutUint64(b, counter)
-			block.Encrypt(b, b)
-			counter++
-		}
-		n := subtle.XORBytes(dst, src, keyStream)
-		dst, src = dst[n:], src[n:]
-	}
 }
 
 // Distinct tells whether the three DES keys differ in pairs, parity bits
