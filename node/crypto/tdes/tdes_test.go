@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/cipher"
 	"crypto/des"
-	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -173,33 +172,6 @@ func TestDistinctSeesEveryKeyBit(t *testing.T) {
 		k[bit/8] ^= 0x80 >> (bit % 8)
 		if got, want := tdes.Distinct(&k), bit%8 != 7; got != want {
 			t.Errorf("bit %d: Distinct = %v, want %v", bit, got, want)
-		}
-	}
-}
-
-func BenchmarkXORKeyStream(b *testing.B) {
-	var key [tdes.KeySize]byte
-	rand.Read(key[:])
-	buf := make([]byte, 64<<10)
-	b.SetBytes(int64(len(buf)))
-	for b.Loop() {
-		if err := tdes.XORKeyStream(buf, buf, &key, [8]byte{}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// BenchmarkCryptoDES is the block cipher alone, without a mode.
-func BenchmarkCryptoDES(b *testing.B) {
-	block, err := des.NewTripleDESCipher(unhex(b, exampleKey))
-	if err != nil {
-		b.Fatal(err)
-	}
-	buf := make([]byte, 64<<10)
-	b.SetBytes(int64(len(buf)))
-	for b.Loop() {
-		for i := 0; i < len(buf); i += 8 {
-			block.Encrypt(buf[i:i+8], buf[i:i+8])
 		}
 	}
 }
