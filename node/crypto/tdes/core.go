@@ -1,7 +1,5 @@
 package tdes
 
-import "crypto/subtle"
-
 // core is a way to do the blocks. All give the same keystream.
 type core int
 
@@ -21,15 +19,21 @@ func (c core) xor(dst, src []byte, key *[KeySize]byte, counter uint64) {
 	var (
 		keys   schedule
 		blocks planes
-		buffer [maxBatch]byte
+		number int
 	)
 	keys.expand(key)
 	blocks.set(counter)
-	for number := 0; len(src) > 0; {
+	batch := c.batch()
+	for ; len(src) >= batch; number += batch / BlockSize {
 		blocks.setNumber(number)
-		keyStream := buffer[:c.keyStream(&buffer, &blocks, &keys)]
-		n := subtle.XORBytes(dst, src, keyStream)
-		dst, src = dst[n:], src[n:]
-		number += len(keyStream) / BlockSize
+		c.xorBatch(dst, src, &blocks, &keys)
+		dst, src = dst[batch:], src[batch:]
+	}
+	if len(src) > 0 {
+		var last [maxBatch]byte
+		copy(last[:], src)
+		blocks.setNumber(number)
+		c.xorBatch(last[:], last[:], &blocks, &keys)
+		copy(dst, last[:len(src)])
 	}
 }

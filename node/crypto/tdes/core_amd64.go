@@ -13,17 +13,25 @@ var fastest = func() core {
 	return generic
 }()
 
-// keyStream writes a batch of keystream and returns its length in bytes.
-func (c core) keyStream(out *[maxBatch]byte, p *planes, s *schedule) int {
+// batch is how many bytes xorBatch does.
+func (c core) batch() int {
 	if c == avx2 {
-		keyStream256(out, p, s)
 		return maxBatch
 	}
-	keyStream64(out[:], p, s)
 	return lanes64 * BlockSize
 }
 
-// keyStream256 sets out to 256 blocks of keystream.
+// xorBatch sets the first batch of dst to that of src XOR keystream.
+func (c core) xorBatch(dst, src []byte, p *planes, s *schedule) {
+	if c == avx2 {
+		_, _ = dst[maxBatch-1], src[maxBatch-1]
+		xor256(&dst[0], &src[0], p, s)
+		return
+	}
+	xor64(dst, src, p, s)
+}
+
+// xor256 sets 256 blocks at dst to those at src XOR keystream.
 //
 //go:noescape
-func keyStream256(out *[maxBatch]byte, p *planes, s *schedule)
+func xor256(dst, src *byte, p *planes, s *schedule)

@@ -16,8 +16,8 @@ var lanePatterns = [6]uint64{
 	0xff00ff00ff00ff00, 0xffff0000ffff0000, 0xffffffff00000000,
 }
 
-// keyStream64 sets out to 64 blocks of keystream.
-func keyStream64(out []byte, p *planes, s *schedule) {
+// xor64 sets 64 blocks of dst to those of src XOR keystream.
+func xor64(dst, src []byte, p *planes, s *schedule) {
 	counter := *p
 	for n, pattern := range lanePatterns {
 		counter[counterPlanes[n]%len(counter)] = pattern
@@ -40,7 +40,8 @@ func keyStream64(out []byte, p *planes, s *schedule) {
 	}
 	transpose(&blocks)
 	for j, b := range blocks {
-		binary.LittleEndian.PutUint64(out[BlockSize*j:], b)
+		d, s := dst[BlockSize*j:], src[BlockSize*j:]
+		binary.LittleEndian.PutUint64(d, binary.LittleEndian.Uint64(s)^b)
 	}
 }
 

@@ -5,8 +5,8 @@ package tdes
 // fastest is the portable core where there is no other.
 const fastest = generic
 
-// keyStream writes a batch of keystream and returns its length in bytes.
-func (core) keyStream(out *[maxBatch]byte, p *planes, s *schedule) int {
-	keyStream64(out[:], p, s)
-	return lanes64 * BlockSize
-}
+// batch is how many bytes xorBatch does.
+func (core) batch() int { return lanes64 * BlockSize }
+
+// xorBatch sets the first batch of dst to that of src XOR keystream.
+func (core) xorBatch(dst, src []byte, p *planes, s *schedule) { xor64(dst, src, p, s) }

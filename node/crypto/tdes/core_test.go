@@ -120,9 +120,9 @@ func (c core) encrypt(key *[KeySize]byte, plain uint64) uint64 {
 	keys.expand(key)
 	blocks.set(plain)
 	number := int(plain % (1 << numberBits))
-	inBatch := number % (c.keyStream(&out, &blocks, &keys) / BlockSize)
+	inBatch := number % (c.batch() / BlockSize)
 	blocks.setNumber(number - inBatch)
-	c.keyStream(&out, &blocks, &keys)
+	c.xorBatch(out[:], out[:], &blocks, &keys)
 	return binary.BigEndian.Uint64(out[BlockSize*inBatch:])
 }
 
