@@ -1,6 +1,6 @@
 // Package tdes is three-key triple DES (EDE) in counter mode: TDEA of NIST SP
-// 800-67 rev. 2 under CTR of SP 800-38A. It is the only package that imports
-// crypto/des; node/crypto/seal calls it, nothing else does.
+// 800-67 rev. 2 under CTR of SP 800-38A. It is the only package that knows DES;
+// node/crypto/seal calls it, nothing else does.
 //
 // It is not a seal: it neither authenticates nor derives keys, and alone it is
 // not strong enough for a new design. What a 64-bit block and this key allow:
@@ -14,9 +14,20 @@
 //   - The counter is one 64-bit word. Its low 20 bits must start at zero, so
 //     that within MaxBlocks it neither wraps nor carries into its secret bits.
 //
-// The block work is crypto/des for now, which looks tables up by secret bytes
-// and so is not free of cache timing. The seal's second cipher carries
-// confidentiality should that leak.
+// The work is bitsliced (Biham, "A Fast New DES Implementation in Software",
+// 1997): a word holds one bit of many blocks, so that permutations are a matter
+// of which word is read, and S-boxes are Boolean circuits. No table is indexed
+// by secret data and no branch taken on it, so that time tells nothing; a test
+// behind a flag measures that. crypto/des is the oracle of the tests.
+//
+// There are two cores: in Go, 64 blocks at once in words of 64 bits, and for
+// amd64 with AVX2, 256 blocks at once. A batch of either takes about the same
+// time, 2.5 to 3 microseconds at 3 GHz, and so do fewer blocks; a key takes
+// about one. So AVX2 is used at every size where there is AVX2. The build tag
+// purego leaves it out.
+//
+// What follows from the circuits is generated: see internal/gen for the code,
+// internal/sbox for the circuits and internal/search for where they come from.
 package tdes
 
 import (
