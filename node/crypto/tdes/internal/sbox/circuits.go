@@ -20,14 +20,14 @@ func Circuits() (all [fips46.Boxes]Circuit, err error) {
 	for box := range all {
 		text, found := strings.CutPrefix(rest, fmt.Sprintf(separator, box+1))
 		if !found {
-			return all, fmt.Errorf("S%d: %w", box+1, errText)
+			return all, fmt.Errorf("circuit of S%d: %w", box+1, errText)
 		}
 		end := len(text)
 		if i := strings.Index(text, "S"); i >= 0 {
 			end = i
 		}
 		if all[box], err = Parse(text[:end]); err != nil {
-			return all, fmt.Errorf("S%d: %w", box+1, err)
+			return all, fmt.Errorf("circuit of S%d: %w", box+1, err)
 		}
 		rest = text[end:]
 	}
