@@ -16,6 +16,7 @@ import (
 	"github.com/tryst-chat/tryst/balancer"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 // TestUniform: 300 fresh clients on three servers, 100 each, give or take 5.
@@ -77,7 +78,7 @@ func TestAssignmentEndsWithTheConnection(t *testing.T) {
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "assignment freed", func() bool { return b.Loads()[0].Assignments == 0 })
+	harness.Await(t, "assignment freed", func() bool { return b.Loads()[0].Assignments == 0 })
 }
 
 func TestAvoidedServer(t *testing.T) {
@@ -185,7 +186,7 @@ func TestMetricsAndHealth(t *testing.T) {
 
 func get(t *testing.T, b *balancer.Balancer, path string) (int, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), harness.Timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+b.MetricsAddr()+path, nil)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/circuit"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 func TestUncertifiedServers(t *testing.T) {
@@ -62,7 +63,7 @@ func TestAdvertisedAddresses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start(t, a.Run)
+	harness.Run(t, a.Run)
 	awaitReady(t, b, 1)
 	id, addrs := assigned(t, o, ask(t, newHost(t), infoOf(t, b)))
 	if id != h.ID() || len(addrs) != 1 || !addrs[0].Equal(direct) {
@@ -100,8 +101,8 @@ func TestFrozenServer(t *testing.T) {
 	if err := wire.FromWire(reply.GetError()); err != nil {
 		t.Fatalf("it was not taken in: %v", err)
 	}
-	eventually(t, "frozen server out of the pool", func() bool { return len(b.Loads()) == 0 })
-	eventually(t, "connection closed", func() bool {
+	harness.Await(t, "frozen server out of the pool", func() bool { return len(b.Loads()) == 0 })
+	harness.Await(t, "connection closed", func() bool {
 		return h.Network().Connectedness(infoOf(t, b).ID) == network.NotConnected
 	})
 }
@@ -126,7 +127,7 @@ func TestServerThatLeaves(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "server out of the pool", func() bool { return len(b.Loads()) == 0 })
+	harness.Await(t, "server out of the pool", func() bool { return len(b.Loads()) == 0 })
 	// The balancer's end of the stream comes after everything it does.
 	if _, err := io.Copy(io.Discard, s); err != nil && !errors.Is(err, network.ErrReset) {
 		t.Fatal(err)
@@ -186,7 +187,7 @@ func TestCertificateEnds(t *testing.T) {
 	certificate := o.certify(h.ID(), -time.Hour, 2*time.Second)
 	s := open(t, h, infoOf(t, b), wire.Backend)
 	replies := wire.NewReader(s, wire.MaxBalancer)
-	eventually(t, "refused in the end", func() bool {
+	harness.Await(t, "refused in the end", func() bool {
 		if err := wire.WriteFrame(s, &pb.Backend{Certificate: certificate, Ready: true}); err != nil {
 			t.Fatal(err)
 		}
@@ -196,5 +197,5 @@ func TestCertificateEnds(t *testing.T) {
 		}
 		return errors.Is(wire.FromWire(reply.GetError()), wire.ErrRefused)
 	})
-	eventually(t, "out of the pool", func() bool { return len(b.Loads()) == 0 })
+	harness.Await(t, "out of the pool", func() bool { return len(b.Loads()) == 0 })
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/tryst-chat/tryst/balancer"
 	"github.com/tryst-chat/tryst/rendezvous/circuit"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 const echoProtocol = "/test/echo"
@@ -32,7 +33,7 @@ func echo(h host.Host) {
 // dial follows an assignment.
 func dial(t *testing.T, h host.Host, id peer.ID, addrs []ma.Multiaddr) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), harness.Timeout)
 	defer cancel()
 	return h.Connect(ctx, peer.AddrInfo{ID: id, Addrs: addrs})
 }
@@ -67,14 +68,14 @@ func TestCircuit(t *testing.T) {
 // one: nothing in the context allows those.
 func echoes(t *testing.T, client host.Host, server peer.ID) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), harness.Timeout)
 	defer cancel()
 	s, err := client.NewStream(ctx, server, echoProtocol)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Reset()
-	if err := s.SetDeadline(time.Now().Add(testTimeout)); err != nil {
+	if err := s.SetDeadline(time.Now().Add(harness.Timeout)); err != nil {
 		t.Fatal(err)
 	}
 	sent := make([]byte, 1<<20)
@@ -121,10 +122,10 @@ func TestServerKilled(t *testing.T) {
 	if err := servers[first].Close(); err != nil { // its Attachment goes on, as it cannot know
 		t.Fatal(err)
 	}
-	eventually(t, "circuit closed", func() bool {
+	harness.Await(t, "circuit closed", func() bool {
 		return client.Network().Connectedness(first) == network.NotConnected
 	})
-	eventually(t, "server out of the pool", func() bool { return len(b.Loads()) == 1 })
+	harness.Await(t, "server out of the pool", func() bool { return len(b.Loads()) == 1 })
 	second, addrs := assigned(t, o, ask(t, client, infoOf(t, b)))
 	if second == first {
 		t.Fatal("given the server that is gone")
@@ -148,7 +149,7 @@ func TestBalancerRestarts(t *testing.T) {
 	awaitReady(t, b, 1)
 	stop()
 	dials := server.Network().(*swarm.Swarm).Backoff()
-	eventually(t, "server dials in vain", func() bool { return dials.Backoff(info.ID, info.Addrs[0]) })
+	harness.Await(t, "server dials in vain", func() bool { return dials.Backoff(info.ID, info.Addrs[0]) })
 	b, _ = startBalancer(t, o, func(c *balancer.Config) { again(c); c.Listen = info.Addrs })
 	awaitReady(t, b, 1) // although libp2p remembers the dial that failed; see TestMain
 	client := newHost(t)
@@ -204,7 +205,7 @@ func TestStopsWithEverythingOpen(t *testing.T) {
 	if _, err := idle.Read(make([]byte, 1)); err == nil {
 		t.Error("a stream outlives the balancer")
 	}
-	eventually(t, "circuit closed", func() bool {
+	harness.Await(t, "circuit closed", func() bool {
 		return client.Network().Connectedness(id) == network.NotConnected
 	})
 }

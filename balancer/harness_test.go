@@ -28,11 +28,8 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
 	"github.com/tryst-chat/tryst/testnet/freeport"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
-
-// testTimeout bounds every wait; nothing takes nearly as long unless it is
-// broken or the machine is overloaded.
-const testTimeout = time.Minute
 
 // TestMain makes libp2p remember a dial that failed for longer than any test
 // waits: what finds its way back without the memory fading was not held up by
@@ -74,32 +71,6 @@ func newKey(t *testing.T) crypto.PrivKey {
 	return key
 }
 
-// start runs something until the test ends, and returns how to end it sooner.
-func start(t *testing.T, run func(context.Context) error) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- run(ctx) }()
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Errorf("run: %v", err)
-			}
-		case <-time.After(testTimeout):
-			t.Error("run does not end")
-		}
-	}
-	t.Cleanup(stop)
-	return stop
-}
-
 func startBalancer(t *testing.T, o operator, change func(*balancer.Config)) (b *balancer.Balancer, stop func()) {
 	t.Helper()
 	ports, err := freeport.Draw(1)
@@ -111,7 +82,7 @@ func startBalancer(t *testing.T, o operator, change func(*balancer.Config)) (b *
 		Listen:        []ma.Multiaddr{ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", ports[0]))},
 		ClusterKey:    o.public,
 		MetricsListen: balancer.DefaultMetrics,
-		BeatTimeout:   testTimeout, // a busy machine is no frozen server, except where that is the point
+		BeatTimeout:   harness.Timeout, // a busy machine is no frozen server, except where that is the point
 	}
 	if change != nil {
 		change(&cfg)
@@ -120,7 +91,7 @@ func startBalancer(t *testing.T, o operator, change func(*balancer.Config)) (b *
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b, start(t, b.Run)
+	return b, harness.Run(t, b.Run)
 }
 
 func infoOf(t *testing.T, b *balancer.Balancer) peer.AddrInfo {
@@ -173,28 +144,12 @@ func startServer(t *testing.T, o operator, balancers ...peer.AddrInfo) (h host.H
 		Host:        h,
 		Balancers:   balancers,
 		Certificate: o.certify(h.ID(), -time.Hour, time.Hour),
-		BeatTimeout: testTimeout,
+		BeatTimeout: harness.Timeout,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h, start(t, a.Run)
-}
-
-// eventually polls until a condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(testTimeout)
-	defer deadline.Stop()
-	poll := time.NewTicker(5 * time.Millisecond)
-	defer poll.Stop()
-	for !holds() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("waited in vain: %s", what)
-		case <-poll.C:
-		}
-	}
+	return h, harness.Run(t, a.Run)
 }
 
 // ready counts the servers that get new clients.
@@ -210,13 +165,13 @@ func ready(b *balancer.Balancer) int {
 
 func awaitReady(t *testing.T, b *balancer.Balancer, n int) {
 	t.Helper()
-	eventually(t, "servers ready", func() bool { return ready(b) == n })
+	harness.Await(t, "servers ready", func() bool { return ready(b) == n })
 }
 
 // open connects and opens a stream.
 func open(t *testing.T, h host.Host, b peer.AddrInfo, id protocol.ID) network.Stream {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), harness.Timeout)
 	defer cancel()
 	if err := h.Connect(ctx, b); err != nil {
 		t.Fatal(err)
@@ -226,7 +181,7 @@ func open(t *testing.T, h host.Host, b peer.AddrInfo, id protocol.ID) network.St
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Reset() })
-	if err := s.SetDeadline(time.Now().Add(testTimeout)); err != nil {
+	if err := s.SetDeadline(time.Now().Add(harness.Timeout)); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -245,7 +200,7 @@ func say(t *testing.T, s network.Stream, m, answer proto.Message) {
 
 // question asks for a server; any goroutine may call it.
 func question(ctx context.Context, h host.Host, b peer.AddrInfo, avoid ...[]byte) (*pb.Assignment, error) {
-	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	ctx, cancel := context.WithTimeout(ctx, harness.Timeout)
 	defer cancel()
 	if err := h.Connect(ctx, b); err != nil {
 		return nil, err
@@ -255,7 +210,7 @@ func question(ctx context.Context, h host.Host, b peer.AddrInfo, avoid ...[]byte
 		return nil, err
 	}
 	defer s.Reset()
-	if err := s.SetDeadline(time.Now().Add(testTimeout)); err != nil {
+	if err := s.SetDeadline(time.Now().Add(harness.Timeout)); err != nil {
 		return nil, err
 	}
 	if err := wire.WriteFrame(s, &pb.BalancerRequest{Avoid: avoid}); err != nil {

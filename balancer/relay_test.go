@@ -17,6 +17,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 // voucher is a server's key, which signs permits.
@@ -146,7 +147,7 @@ func TestPermitEnds(t *testing.T) {
 	if !reserves(t, device, b) {
 		t.Fatal("no place with a permit")
 	}
-	eventually(t, "no circuit to a device whose permit is over", func() bool {
+	harness.Await(t, "no circuit to a device whose permit is over", func() bool {
 		h := newHost(t)
 		return h.Connect(t.Context(), peer.AddrInfo{ID: device.ID(), Addrs: around}) != nil
 	})
@@ -158,10 +159,10 @@ func TestPermitEnds(t *testing.T) {
 	}
 	id := infoOf(t, b).ID
 	device.Network().ClosePeer(id)
-	eventually(t, "the connection gone", func() bool {
+	harness.Await(t, "the connection gone", func() bool {
 		return device.Network().Connectedness(id) == network.NotConnected
 	})
-	eventually(t, "no place after the connection", func() bool {
+	harness.Await(t, "no place after the connection", func() bool {
 		h := device
 		if err := h.Connect(t.Context(), infoOf(t, b)); err != nil {
 			t.Fatal(err)

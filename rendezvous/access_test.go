@@ -17,6 +17,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 // open is what a stranger may ask. Everything else is for devices that are
@@ -61,7 +62,7 @@ func exchange(ctx context.Context, h host.Host, server peer.ID, req *pb.Request)
 
 func TestWhoMayAskWhat(t *testing.T) {
 	w := newWorld(t, 1)
-	ctx := deadline(t)
+	ctx := harness.Within(t)
 	server := w.servers[0].ID()
 	stranger, member := w.nodeAt(0), w.member(0, "alice")
 	for kind, req := range everyKind() {
@@ -81,7 +82,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 // A revoked device is a stranger at once, and is told so.
 func TestRevokedDevice(t *testing.T) {
 	w := newWorld(t, 1)
-	ctx := deadline(t)
+	ctx := harness.Within(t)
 	alice := w.member(0, "alice")
 	thief := w.node()
 	if err := alice.add(ctx, thief); err != nil {
@@ -113,7 +114,7 @@ func TestRevokedDevice(t *testing.T) {
 func TestPermit(t *testing.T) {
 	w := newWorld(t, 1)
 	alice := w.member(0, "alice")
-	permit, err := alice.Permit(deadline(t)) // which verifies it
+	permit, err := alice.Permit(harness.Within(t)) // which verifies it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +126,7 @@ func TestPermit(t *testing.T) {
 // Nobody does in another's name what only the other may do.
 func TestImpostors(t *testing.T) {
 	w := newWorld(t, 1)
-	ctx := deadline(t)
+	ctx := harness.Within(t)
 	alice, mallory := w.member(0, "alice"), w.member(0, "mallory")
 
 	if err := mallory.Announce(ctx, alice.whereabouts(1)); !errors.Is(err, wire.ErrBadRequest) {
@@ -152,7 +153,7 @@ func TestImpostors(t *testing.T) {
 // Whatever is written to a protocol, the server goes on.
 func TestGarbage(t *testing.T) {
 	w := newWorld(t, 1)
-	ctx := deadline(t)
+	ctx := harness.Within(t)
 	n := w.member(0, "alice")
 	server := w.servers[0].ID()
 	oversized := []byte{0xff, 0xff, 0xff, 0xff, 0x7f} // a length of 34 GB

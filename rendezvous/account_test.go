@@ -14,11 +14,12 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 func TestSignUpAndLogIn(t *testing.T) {
 	w := newWorld(t, 1)
-	ctx := deadline(t)
+	ctx := harness.Within(t)
 	alice := w.nodeAt(0)
 	if err := alice.enrol(ctx, "alice", "1"); err != nil {
 		t.Fatal(err)
@@ -91,7 +92,7 @@ func TestSignUpAndLogIn(t *testing.T) {
 // Two people want one name at two servers at once.
 func TestOneNameAtTwoServers(t *testing.T) {
 	w := newWorld(t, 3)
-	ctx := deadline(t)
+	ctx := harness.Within(t)
 	rivals := []*node{w.nodeAt(0), w.nodeAt(1)}
 	errs := make([]error, len(rivals))
 	var all sync.WaitGroup

@@ -17,13 +17,14 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/client"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 // A server leaves, whichever it is, while its nodes ask: they find another, and
 // no request fails. It comes back and is as good as before.
 func TestServerLeavesAndReturns(t *testing.T) {
 	w := newWorld(t, 3)
-	ctx := deadline(t)
+	ctx := harness.Within(t)
 	for i := range w.servers {
 		n := w.member(i, string(rune('a'+i))+"lice")
 		n.Attend(true)
@@ -42,20 +43,20 @@ func TestServerLeavesAndReturns(t *testing.T) {
 			}
 			failed <- nil
 		}()
-		await(t, "some requests", func() bool { return asked.Load() > 3 })
+		harness.Await(t, "some requests", func() bool { return asked.Load() > 3 })
 		w.stops[i]()
 		if linked := next[client.Linked](n); linked.Server == w.made.Servers[i].Name {
 			t.Error("linked to the server that left")
 		}
 		before := asked.Load()
-		await(t, "requests elsewhere", func() bool { return asked.Load() > before+3 })
+		harness.Await(t, "requests elsewhere", func() bool { return asked.Load() > before+3 })
 		enough()
 		if err := <-failed; err != nil {
 			t.Errorf("while server %d left: %v", i, err)
 		}
 		n.stop()
 		w.start(i)
-		await(t, "the server's return", w.servers[i].Ready)
+		harness.Await(t, "the server's return", w.servers[i].Ready)
 	}
 }
 
@@ -74,7 +75,7 @@ func TestNoQuorum(t *testing.T) {
 		t.Error("the caller's impatience cost the link")
 	}
 	w.start(1)
-	if err := n.AppendGroup(deadline(t), n.newGroup("go", record.NewGroupID())); err != nil {
+	if err := n.AppendGroup(harness.Within(t), n.newGroup("go", record.NewGroupID())); err != nil {
 		t.Errorf("with a quorum again: %v", err)
 	}
 }

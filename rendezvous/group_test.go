@@ -11,6 +11,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/client"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 // newGroup is the statement that creates a group.
@@ -24,7 +25,7 @@ func (n *node) newGroup(name record.GroupName, id record.GroupID) []byte {
 // whom they say.
 func (n *node) chain(name record.GroupName) record.Chain {
 	n.Helper()
-	found, err := n.GroupByName(deadline(n), name, 0)
+	found, err := n.GroupByName(harness.Within(n), name, 0)
 	if err != nil {
 		n.Fatal(err)
 	}
@@ -38,7 +39,7 @@ func (n *node) chain(name record.GroupName) record.Chain {
 // Everything that one server was told, the others know.
 func TestThreeServersAreOne(t *testing.T) {
 	w := newWorld(t, 3)
-	ctx := deadline(t)
+	ctx := harness.Within(t)
 	alice, bob, carol := w.member(0, "alice"), w.member(1, "bob"), w.member(2, "carol")
 	alice.Attend(true)
 	alice.Watch([]record.Account{bob.account})
@@ -64,7 +65,7 @@ func TestThreeServersAreOne(t *testing.T) {
 			}
 		}
 		// Carol has heard of nothing, so that her server may still lag behind.
-		await(t, "both members at carol's server", func() bool {
+		harness.Await(t, "both members at carol's server", func() bool {
 			return slices.Equal(carol.chain("chess").Members(), []record.Account{alice.account, bob.account})
 		})
 		want := client.GroupSummary{ID: id, Name: "chess", Members: 2, Length: 2}
@@ -95,7 +96,7 @@ func TestThreeServersAreOne(t *testing.T) {
 		if up := next[client.PeerUp](alice).Presence; up.Account != bob.account || up.Info.ID != bob.host.ID() || up.Seq != 1 {
 			t.Errorf("%+v is up", up)
 		}
-		await(t, "bob at carol's server", func() bool {
+		harness.Await(t, "bob at carol's server", func() bool {
 			found, err := carol.FindPeers(ctx, []record.Account{bob.account, alice.account})
 			return err == nil && len(found) == 1 && found[0].Info.ID == bob.host.ID()
 		})
@@ -108,7 +109,7 @@ func TestThreeServersAreOne(t *testing.T) {
 		if err := bob.Withdraw(ctx); err != nil {
 			t.Fatal(err)
 		}
-		await(t, "the end of bob's presence", func() bool {
+		harness.Await(t, "the end of bob's presence", func() bool {
 			found, err := carol.FindPeers(ctx, []record.Account{bob.account})
 			return err == nil && len(found) == 0
 		})

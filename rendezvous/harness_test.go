@@ -3,7 +3,6 @@ package rendezvous_test
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"os"
@@ -22,15 +21,12 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous"
 	"github.com/tryst-chat/tryst/rendezvous/auth"
 	"github.com/tryst-chat/tryst/rendezvous/client"
+	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
 	"github.com/tryst-chat/tryst/rendezvous/provision"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
-	"github.com/tryst-chat/tryst/testnet/freeport"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
-
-// testTimeout bounds every wait; nothing takes nearly as long unless it is
-// broken or the machine is overloaded.
-const testTimeout = time.Minute
 
 // logger shows logs when TRYST_TEST_LOG is set.
 func logger() *slog.Logger {
@@ -38,37 +34,6 @@ func logger() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-func deadline(t testing.TB) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// run runs something until the test ends, and returns how to end it sooner.
-func run(t testing.TB, f func(context.Context) error) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-	var once sync.Once
-	stop = func() {
-		once.Do(func() {
-			cancel()
-			select {
-			case err := <-done:
-				if err != nil {
-					t.Errorf("run: %v", err)
-				}
-			case <-time.After(testTimeout):
-				t.Error("run does not end")
-			}
-		})
-	}
-	t.Cleanup(stop)
-	return stop
 }
 
 // world is a cluster of real servers, with an introducer in the balancer's
@@ -86,7 +51,7 @@ func newWorld(t testing.TB, servers int) *world {
 	plan := provision.Plan{Dir: t.TempDir()}
 	for i := range servers {
 		plan.Servers = append(plan.Servers, provision.Machine{
-			Name: fmt.Sprintf("s%d", i+1), Addresses: []ma.Multiaddr{freePort(t)},
+			Name: fmt.Sprintf("s%d", i+1), Addresses: []ma.Multiaddr{harness.Address(t)},
 		})
 	}
 	made, err := provision.Init(plan, time.Now())
@@ -99,7 +64,7 @@ func newWorld(t testing.TB, servers int) *world {
 	}
 	w.introducer = newIntroducer(t, w.made)
 	for _, s := range w.servers {
-		await(t, "a server that is ready", s.Ready)
+		harness.Await(t, "a server that is ready", s.Ready)
 	}
 	return w
 }
@@ -116,51 +81,10 @@ func (w *world) start(i int) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.servers[i], w.stops[i] = s, run(w, s.Run)
+	w.servers[i], w.stops[i] = s, harness.Run(w, s.Run)
 }
 
-// freePort returns an address on loopback that is free now: the servers of a
-// cluster must know each other's before any of them listens.
-func freePort(t testing.TB) ma.Multiaddr {
-	t.Helper()
-	ports, err := freeport.Draw(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", ports[0]))
-}
-
-// await polls until something holds.
-func await(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	const look = 5 * time.Millisecond
-	ticker := time.NewTicker(look)
-	defer ticker.Stop()
-	for end := time.Now().Add(testTimeout); !holds(); <-ticker.C {
-		if time.Now().After(end) {
-			t.Fatalf("there never was %s", what)
-		}
-	}
-}
-
-// key signs records as a device or as an identity.
-type key ed25519.PrivateKey
-
-func newKey(t testing.TB) key {
-	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key(private)
-}
-
-func (k key) Sign(message []byte) []byte { return ed25519.Sign(ed25519.PrivateKey(k), message) }
-func (k key) public() ed25519.PublicKey {
-	return ed25519.PrivateKey(k).Public().(ed25519.PublicKey)
-}
-
-func newHost(t testing.TB, k key, listen bool) host.Host {
+func newHost(t testing.TB, k directorytest.Key, listen bool) host.Host {
 	t.Helper()
 	private, err := crypto.UnmarshalEd25519PrivateKey(k)
 	if err != nil {
@@ -182,17 +106,17 @@ func newHost(t testing.TB, k key, listen bool) host.Host {
 type node struct {
 	testing.TB
 	*client.Client
-	key      key
+	key      directorytest.Key
 	host     host.Host
 	account  record.Account
-	identity key
+	identity directorytest.Key
 	stop     func()
 }
 
 // node makes a device; the link comes up on its own.
 func (w *world) node() *node {
 	w.Helper()
-	n := &node{TB: w.TB, key: newKey(w)}
+	n := &node{TB: w.TB, key: directorytest.NewKey()}
 	n.host = newHost(w, n.key, false)
 	var err error
 	n.Client, err = client.New(client.Config{
@@ -202,7 +126,7 @@ func (w *world) node() *node {
 	if err != nil {
 		w.Fatal(err)
 	}
-	n.stop = run(w, n.Run)
+	n.stop = harness.Run(w, n.Run)
 	return n
 }
 
@@ -223,11 +147,11 @@ const password = "correct horse battery staple"
 // what it is sealed with is the node's affair.
 func (n *node) enrol(ctx context.Context, name, roll string) error {
 	account, err := n.SignUp(ctx, name, roll, []byte(password), func(account record.Account, _ auth.ExportKey) (client.Enrolment, error) {
-		n.identity = newKey(n)
-		log := record.NewDeviceLog(account, n.identity.public())
+		n.identity = directorytest.NewKey()
+		log := record.NewDeviceLog(account, n.identity.Public())
 		return client.Enrolment{
 			Vault:    ed25519.PrivateKey(n.identity).Seed(),
-			Identity: n.identity.public(),
+			Identity: n.identity.Public(),
 			Device:   log.Next(record.AddDevice, n.host.ID(), "first", time.Now()).Sign(n.identity),
 		}, nil
 	})
@@ -263,10 +187,10 @@ func (w *world) member(server int, name string) *node {
 	if err != nil {
 		w.Fatal(err)
 	}
-	n.account, n.identity = account, newKey(w)
-	first := record.NewDeviceLog(account, n.identity.public()).Next(record.AddDevice, n.host.ID(), "first", time.Now())
-	_, err = exchange(deadline(w), n.host, w.servers[server].ID(), &pb.Request{Kind: &pb.Request_SignUp{SignUp: &pb.SignUp{
-		Name: name, Roll: "1", OpaqueRecord: opaqueRecord, Identity: n.identity.public(), Device: first.Sign(n.identity),
+	n.account, n.identity = account, directorytest.NewKey()
+	first := record.NewDeviceLog(account, n.identity.Public()).Next(record.AddDevice, n.host.ID(), "first", time.Now())
+	_, err = exchange(harness.Within(w), n.host, w.servers[server].ID(), &pb.Request{Kind: &pb.Request_SignUp{SignUp: &pb.SignUp{
+		Name: name, Roll: "1", OpaqueRecord: opaqueRecord, Identity: n.identity.Public(), Device: first.Sign(n.identity),
 	}}})
 	if err != nil {
 		w.Fatal(err)
@@ -291,7 +215,7 @@ func (n *node) login(ctx context.Context, account record.Account) error {
 	if err != nil {
 		return err
 	}
-	n.account, n.identity = account, key(ed25519.NewKeyFromSeed(found.Vault))
+	n.account, n.identity = account, directorytest.Key(ed25519.NewKeyFromSeed(found.Vault))
 	entry := found.Account.Log.Next(record.AddDevice, n.host.ID(), "another", time.Now())
 	return n.AppendDevice(ctx, account, entry.Sign(n.identity))
 }
@@ -299,7 +223,7 @@ func (n *node) login(ctx context.Context, account record.Account) error {
 // next waits for a notice of one type, passing over others.
 func next[N client.Notice](n *node) N {
 	n.Helper()
-	after := time.After(testTimeout)
+	after := time.After(harness.Timeout)
 	for {
 		select {
 		case notice, open := <-n.Notices():
@@ -320,7 +244,7 @@ func next[N client.Notice](n *node) N {
 // place, and told is false.
 func hear[N client.Notice](n *node) (notice N, told bool) {
 	n.Helper()
-	after := time.After(testTimeout)
+	after := time.After(harness.Timeout)
 	for {
 		select {
 		case notice := <-n.Notices():

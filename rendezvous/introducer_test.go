@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
 	"github.com/tryst-chat/tryst/rendezvous/provision"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
@@ -29,7 +30,7 @@ type introducer struct {
 
 func newIntroducer(t testing.TB, made provision.Cluster) *introducer {
 	t.Helper()
-	in := &introducer{host: newHost(t, newKey(t), true), made: made, certs: make(map[peer.ID][]byte), lifetime: 600}
+	in := &introducer{host: newHost(t, directorytest.NewKey(), true), made: made, certs: make(map[peer.ID][]byte), lifetime: 600}
 	for i, m := range made.Servers {
 		s, err := provision.LoadServer(m.Dir)
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/tryst-chat/tryst/testnet"
-	"github.com/tryst-chat/tryst/testnet/freeport"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 // A stranger says nonsense in every protocol that a server, the balancer and a
@@ -26,7 +26,7 @@ import (
 func TestNonsenseInEveryProtocol(t *testing.T) {
 	t.Parallel()
 	tn := suite.testnet(t)
-	port := freePort(t)
+	port := harness.Port(t)
 	victim, friend := enter(t, tn, "quiet", "1", "--listen", fmt.Sprint(port)), enter(t, tn, "loyal", "1")
 	device := victim.do("whoami", testnet.Event{Event: "whoami"}).Device
 
@@ -123,14 +123,4 @@ func say(ctx context.Context, stranger host.Host, to peer.AddrInfo, id protocol.
 	_ = stream.CloseWrite()
 	_, _ = stream.Read(make([]byte, 1024))
 	return true
-}
-
-// freePort returns a port that nobody has at the moment.
-func freePort(t *testing.T) int {
-	t.Helper()
-	ports, err := freeport.Draw(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ports[0]
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tryst-chat/tryst/testnet"
 	"github.com/tryst-chat/tryst/testnet/beacon"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 // lines runs the program in line mode on some input, and returns what it
@@ -181,8 +182,7 @@ func (w *waitFor) Write(b []byte) (int, error) {
 
 func (w *waitFor) until(want string) {
 	w.t.Helper()
-	const patience = 30 * time.Second
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(harness.Timeout)
 	defer timer.Stop()
 	for !strings.Contains(w.all.String(), want) {
 		select {

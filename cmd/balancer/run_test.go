@@ -16,17 +16,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/tryst-chat/tryst/balancer"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
-
-// testTimeout bounds every wait; nothing takes nearly as long unless it is
-// broken or the machine is overloaded.
-const testTimeout = time.Minute
 
 // asProgram makes the test binary be the program itself.
 const asProgram = "TRYST_TEST_BALANCER"
@@ -47,7 +43,7 @@ func program(t *testing.T, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), harness.Timeout)
 	t.Cleanup(cancel)
 	c := exec.CommandContext(ctx, self, args...)
 	c.Env = append(os.Environ(), asProgram+"=1")

@@ -6,14 +6,12 @@ import (
 	"bufio"
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -28,9 +26,10 @@ import (
 	"github.com/tryst-chat/tryst/balancer"
 	"github.com/tryst-chat/tryst/rendezvous/auth"
 	"github.com/tryst-chat/tryst/rendezvous/client"
+	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
 	"github.com/tryst-chat/tryst/rendezvous/provision"
 	"github.com/tryst-chat/tryst/rendezvous/record"
-	"github.com/tryst-chat/tryst/testnet/freeport"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 // process is a running server.
@@ -82,47 +81,13 @@ func (p *process) end(t *testing.T) error {
 	select {
 	case err := <-p.exited:
 		return err
-	case <-time.After(testTimeout):
+	case <-time.After(harness.Timeout):
 		t.Fatalf("%s does not end", p.listening.Name)
 		return nil
 	}
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	ports, err := freeport.Draw(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", ports[0])
-}
-
-// await polls until something holds.
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	for end := time.Now().Add(testTimeout); !holds(); <-ticker.C {
-		if time.Now().After(end) {
-			t.Fatalf("there never was %s", what)
-		}
-	}
-}
-
-type key ed25519.PrivateKey
-
-func (k key) Sign(message []byte) []byte { return ed25519.Sign(ed25519.PrivateKey(k), message) }
-
-func newKey(t *testing.T) key {
-	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key(private)
-}
-
-func newHost(t *testing.T, k key) host.Host {
+func newHost(t *testing.T, k directorytest.Key) host.Host {
 	t.Helper()
 	private, err := crypto.UnmarshalEd25519PrivateKey(k)
 	if err != nil {
@@ -149,9 +114,9 @@ type cluster struct {
 func newCluster(t *testing.T, names ...string) *cluster {
 	t.Helper()
 	c := &cluster{dir: filepath.Join(t.TempDir(), "tryst"), servers: make(map[string]*process)}
-	args := []string{"init", "--cluster", c.dir, "--balancer", "b1=" + freePort(t)}
+	args := []string{"init", "--cluster", c.dir, "--balancer", "b1=" + harness.Address(t).String()}
 	for _, name := range names {
-		args = append(args, "--server", name+"="+freePort(t))
+		args = append(args, "--server", name+"="+harness.Address(t).String())
 	}
 	if _, errs, status := say(t, args...); status != 0 {
 		t.Fatal(errs)
@@ -179,45 +144,28 @@ func (c *cluster) startBalancer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.stopBalancer = background(t, b.Run)
-}
-
-// background runs something until the test ends, and returns how to end it
-// sooner.
-func background(t *testing.T, f func(context.Context) error) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(stop)
-	return stop
+	c.stopBalancer = harness.Run(t, b.Run)
 }
 
 // member is a person's device that has signed up.
 type member struct {
 	*client.Client
-	key     key
+	key     directorytest.Key
 	id      peer.ID
 	account record.Account
 }
 
 func (c *cluster) member(t *testing.T, ctx context.Context, name string) *member {
 	t.Helper()
-	m := &member{key: newKey(t)}
+	m := &member{key: directorytest.NewKey()}
 	h := newHost(t, m.key)
 	m.id = h.ID()
 	var err error
 	if m.Client, err = client.New(client.Config{Host: h, Balancers: c.balancers, ClusterKey: c.key}); err != nil {
 		t.Fatal(err)
 	}
-	background(t, m.Run)
-	identity := newKey(t)
+	harness.Run(t, m.Run)
+	identity := directorytest.NewKey()
 	public := ed25519.PrivateKey(identity).Public().(ed25519.PublicKey)
 	m.account, err = m.SignUp(ctx, name, "1", []byte("password"), func(account record.Account, _ auth.ExportKey) (client.Enrolment, error) {
 		first := record.NewDeviceLog(account, public).Next(record.AddDevice, m.id, "", time.Now())
@@ -232,7 +180,7 @@ func (c *cluster) member(t *testing.T, ctx context.Context, name string) *member
 // linked waits for a link and returns the server's name.
 func (m *member) linked(t *testing.T) string {
 	t.Helper()
-	after := time.After(testTimeout)
+	after := time.After(harness.Timeout)
 	for {
 		select {
 		case notice := <-m.Notices():
@@ -264,7 +212,7 @@ func (m *member) moved(at string) string {
 // balancer. No request fails; who is told to leave leaves with exit status 0.
 func TestServersDie(t *testing.T) {
 	c := newCluster(t, "s1", "s2", "s3")
-	ctx, cancel := context.WithTimeout(t.Context(), 3*testTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*harness.Timeout)
 	defer cancel()
 	m := c.member(t, ctx, "alice")
 	m.Attend(true)
@@ -297,7 +245,7 @@ func TestServersDie(t *testing.T) {
 			t.Errorf("%v: linked to the same server", signal)
 		}
 		t.Logf("%v: linked elsewhere after %s", signal, time.Since(began))
-		await(t, "an answer elsewhere", func() bool { return asked.Load() >= before+5 || len(failed) > 0 })
+		harness.Await(t, "an answer elsewhere", func() bool { return asked.Load() >= before+5 || len(failed) > 0 })
 		t.Logf("%v: asking again after %s", signal, time.Since(began))
 		switch signal {
 		case syscall.SIGKILL:
@@ -321,7 +269,7 @@ func TestServersDie(t *testing.T) {
 	at = m.moved(at)
 	groups, err := m.ListGroups(ctx, true)
 	var out string
-	await(t, "a server that takes nodes", func() bool {
+	harness.Await(t, "a server that takes nodes", func() bool {
 		var status int
 		out, _, status = say(t, "status", "--metrics", c.servers[at].listening.Metrics)
 		return status == 0
@@ -342,12 +290,12 @@ func TestServersDie(t *testing.T) {
 // server stands behind it again and the node finds its way, by themselves.
 func TestBalancerReturns(t *testing.T) {
 	c := newCluster(t, "s1")
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), harness.Timeout)
 	defer cancel()
 	m := c.member(t, ctx, "alice")
 	m.linked(t)
 	c.stopBalancer()
-	await(t, "the loss of the link", func() bool { return !m.Linked() })
+	harness.Await(t, "the loss of the link", func() bool { return !m.Linked() })
 	c.startBalancer(t)
 	began := time.Now()
 	if _, err := m.LookUp(ctx, m.account); err != nil {

@@ -9,16 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 // asCommand makes this test binary the command itself, so that the processes
 // of these tests are the real thing.
 const asCommand = "TRYST_TEST_AS_RENDEZVOUS"
-
-// testTimeout bounds every wait; nothing takes nearly as long unless it is
-// broken or the machine is overloaded.
-const testTimeout = time.Minute
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
@@ -37,7 +34,7 @@ func command(ctx context.Context, args ...string) *exec.Cmd {
 // say runs the command to its end and returns what it said and its exit status.
 func say(t *testing.T, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), harness.Timeout)
 	defer cancel()
 	var out, errs bytes.Buffer
 	c := command(ctx, args...)

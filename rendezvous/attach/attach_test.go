@@ -1,7 +1,6 @@
 package attach
 
 import (
-	"context"
 	"errors"
 	"io"
 	"sync/atomic"
@@ -18,14 +17,11 @@ import (
 
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 // The real balancer's tests drive this package end to end. Here the other side
 // is a script, so that it can misbehave.
-
-// testTimeout bounds every wait; nothing takes nearly as long unless it is
-// broken or the machine is overloaded.
-const testTimeout = time.Minute
 
 func newHost(t *testing.T, options ...libp2p.Option) host.Host {
 	t.Helper()
@@ -72,34 +68,13 @@ func run(t *testing.T, cfg Config) (a *Attachment, stop func()) {
 		cfg.Certificate = []byte("certificate")
 	}
 	if cfg.BeatTimeout == 0 {
-		cfg.BeatTimeout = testTimeout // a busy machine is no frozen balancer, except where that is the point
+		cfg.BeatTimeout = harness.Timeout // a busy machine is no frozen balancer, except where that is the point
 	}
 	a, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := a.Run(ctx); err != nil {
-			t.Errorf("run: %v", err)
-		}
-	}()
-	stop = func() { cancel(); await(t, "the end of Run", done) }
-	t.Cleanup(stop)
-	return a, stop
-}
-
-func await[T any](t *testing.T, what string, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(testTimeout):
-		t.Fatalf("waited in vain: %s", what)
-		panic("unreachable")
-	}
+	return a, harness.Run(t, a.Run)
 }
 
 // reply answers beats until the stream ends, and passes each on.
@@ -132,23 +107,23 @@ func TestBeats(t *testing.T) {
 		Ready:        ready.Load,
 		BeatInterval: 10 * time.Millisecond,
 	})
-	first := await(t, "first frame", beats)
+	first := harness.Receive(t, "first frame", beats)
 	if string(first.GetCertificate()) != "certificate" || first.GetReady() || len(first.GetAddresses()) != 0 {
 		t.Fatalf("first frame %v", first)
 	}
 	for range 5 {
-		if b := await(t, "beat", beats); len(b.GetCertificate()) != 0 || b.GetReady() {
+		if b := harness.Receive(t, "beat", beats); len(b.GetCertificate()) != 0 || b.GetReady() {
 			t.Fatalf("beat %v, though the server is not ready", b)
 		}
 	}
 	ready.Store(true)
-	for !await(t, "a beat that says ready", beats).GetReady() {
+	for !harness.Receive(t, "a beat that says ready", beats).GetReady() {
 	}
 	if a.Attached() != 1 {
 		t.Fatalf("attached to %d", a.Attached())
 	}
 	stop()
-	if err := await(t, "the stream's end", ended); !errors.Is(err, io.EOF) {
+	if err := harness.Receive(t, "the stream's end", ended); !errors.Is(err, io.EOF) {
 		t.Fatalf("the stream did not end cleanly: %v", err)
 	}
 	if server.Network().Connectedness(balancer.ID()) != network.Connected {
@@ -170,7 +145,7 @@ func TestNotReadyWithoutReservation(t *testing.T) {
 		BeatInterval: time.Millisecond,
 	})
 	for range 20 {
-		if await(t, "beat", beats).GetReady() {
+		if harness.Receive(t, "beat", beats).GetReady() {
 			t.Fatal("ready without a circuit")
 		}
 	}
@@ -186,11 +161,11 @@ func TestAdvertised(t *testing.T) {
 		Advertise:    []ma.Multiaddr{addr},
 		BeatInterval: time.Millisecond,
 	})
-	first := await(t, "first frame", beats)
+	first := harness.Receive(t, "first frame", beats)
 	if len(first.GetAddresses()) != 1 || string(first.GetAddresses()[0]) != string(addr.Bytes()) {
 		t.Fatalf("first frame %v", first)
 	}
-	for !await(t, "a beat that says ready", beats).GetReady() {
+	for !harness.Receive(t, "a beat that says ready", beats).GetReady() {
 	}
 }
 
@@ -233,7 +208,7 @@ func TestComesBack(t *testing.T) {
 				BeatInterval: 20 * time.Millisecond,
 				BeatTimeout:  200 * time.Millisecond,
 			})
-			first, second := await(t, "a stream", conns), await(t, "another stream", conns)
+			first, second := harness.Receive(t, "a stream", conns), harness.Receive(t, "another stream", conns)
 			if first == second {
 				t.Fatal("tried again over the connection that failed")
 			}

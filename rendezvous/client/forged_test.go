@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/tryst-chat/tryst/rendezvous/auth"
+	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
@@ -18,10 +19,10 @@ func TestServerForges(t *testing.T) {
 	st := newStage(t, "liar")
 	c := st.client()
 	ctx := t.Context()
-	identity, device, other := newKey(t), newKey(t), newKey(t)
-	id, otherID := device.id(t), other.id(t)
+	identity, device, other := directorytest.NewKey(), directorytest.NewKey(), directorytest.NewKey()
+	id, otherID := device.ID(), other.ID()
 	now := time.Now()
-	entry := record.NewDeviceLog("alice1", identity.public()).Next(record.AddDevice, id, "", now).Sign(identity)
+	entry := record.NewDeviceLog("alice1", identity.Public()).Next(record.AddDevice, id, "", now).Sign(identity)
 	bundle := record.Bundle{Account: "alice1", Device: id, At: now}.Sign(device)
 	prekey := record.OneTimePrekey{Device: id, ID: 1}.Sign(device)
 
@@ -53,8 +54,8 @@ func TestServerForges(t *testing.T) {
 	chain := func(g *pb.GroupChain) *pb.Response { return &pb.Response{Kind: &pb.Response_Group{Group: g}} }
 	permit := func() error { _, err := c.Permit(ctx); return err }
 	liar := st.servers[0].key(t)
-	certify := func(by key) []byte {
-		return record.Certificate{Server: liar.id(t), From: now.Add(-time.Hour), Until: now.Add(time.Hour)}.Sign(by)
+	certify := func(by directorytest.Key) []byte {
+		return record.Certificate{Server: liar.ID(), From: now.Add(-time.Hour), Until: now.Add(time.Hour)}.Sign(by)
 	}
 	sixteen := make([]byte, 16)
 
@@ -63,9 +64,9 @@ func TestServerForges(t *testing.T) {
 		answer *pb.Response
 	}{
 		"no account":               {lookUp, &pb.Response{}},
-		"another account":          {lookUp, account(&pb.AccountRecord{Account: "bob1", Identity: identity.public(), Devices: [][]byte{entry}})},
-		"another identity":         {lookUp, account(&pb.AccountRecord{Account: "alice1", Identity: other.public(), Devices: [][]byte{entry}})},
-		"a device log with a hole": {lookUp, account(&pb.AccountRecord{Account: "alice1", Identity: identity.public(), Devices: [][]byte{entry, entry}})},
+		"another account":          {lookUp, account(&pb.AccountRecord{Account: "bob1", Identity: identity.Public(), Devices: [][]byte{entry}})},
+		"another identity":         {lookUp, account(&pb.AccountRecord{Account: "alice1", Identity: other.Public(), Devices: [][]byte{entry}})},
+		"a device log with a hole": {lookUp, account(&pb.AccountRecord{Account: "alice1", Identity: identity.Public(), Devices: [][]byte{entry, entry}})},
 		"no bundle":                {takeKeys, keys(&pb.DeviceKeys{Device: []byte(id)})},
 		"another device's bundle":  {takeKeys, keys(&pb.DeviceKeys{Device: []byte(otherID), Bundle: record.Bundle{Account: "alice1", Device: otherID, At: now}.Sign(other)})},
 		"a bundle signed by another": {takeKeys, keys(&pb.DeviceKeys{Device: []byte(id),
@@ -147,14 +148,14 @@ func FuzzNotice(f *testing.F) {
 }
 
 func FuzzAssignment(f *testing.F) {
-	cluster, server := newKey(f), newKey(f)
-	id := server.id(f)
+	cluster, server := directorytest.NewKey(), directorytest.NewKey()
+	id := server.ID()
 	now := time.Now()
 	certificate := record.Certificate{Server: id, Name: "s1", From: now.Add(-time.Hour), Until: now.Add(time.Hour)}.Sign(cluster)
 	f.Add(certificate, []byte{4, 127, 0, 0, 1, 6, 1, 2}, uint32(600))
 	f.Fuzz(func(t *testing.T, signed, address []byte, lifetime uint32) {
 		a, err := assignmentFromWire(&pb.Assignment{
-			Cluster: cluster.public(), Certificate: signed, Addresses: [][]byte{address}, Lifetime: lifetime,
+			Cluster: cluster.Public(), Certificate: signed, Addresses: [][]byte{address}, Lifetime: lifetime,
 		}, now)
 		if err == nil && (a.server != id || a.lifetime < minLifetime || a.lifetime > maxLifetime) {
 			t.Errorf("believed %+v", a)

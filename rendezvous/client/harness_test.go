@@ -1,66 +1,29 @@
 package client
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 
+	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 // The servers of these tests lie, freeze and vanish, which real ones do not;
 // package rendezvous tests the client with real ones.
 
-// testTimeout bounds every wait; nothing takes nearly as long unless it is
-// broken or the machine is overloaded.
-const testTimeout = time.Minute
-
-type key ed25519.PrivateKey
-
-func newKey(t testing.TB) key {
+func newHost(t testing.TB, k directorytest.Key) host.Host {
 	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key(private)
-}
-
-func (k key) Sign(message []byte) []byte { return ed25519.Sign(ed25519.PrivateKey(k), message) }
-func (k key) public() ed25519.PublicKey  { return ed25519.PrivateKey(k).Public().(ed25519.PublicKey) }
-
-func (k key) private(t testing.TB) crypto.PrivKey {
-	t.Helper()
-	private, err := crypto.UnmarshalEd25519PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return private
-}
-
-func (k key) id(t testing.TB) peer.ID {
-	t.Helper()
-	id, err := peer.IDFromPrivateKey(k.private(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
-func newHost(t testing.TB, k key) host.Host {
-	t.Helper()
-	h, err := libp2p.New(libp2p.Identity(k.private(t)), libp2p.Transport(tcp.NewTCPTransport), libp2p.DisableMetrics(),
+	h, err := libp2p.New(libp2p.Identity(k.Private()), libp2p.Transport(tcp.NewTCPTransport), libp2p.DisableMetrics(),
 		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +35,7 @@ func newHost(t testing.TB, k key) host.Host {
 // stage is a balancer and the servers that it assigns, all of them made up.
 type stage struct {
 	testing.TB
-	cluster  key
+	cluster  directorytest.Key
 	balancer host.Host
 
 	mu       sync.Mutex
@@ -93,9 +56,9 @@ type actor struct {
 
 func newStage(t testing.TB, names ...string) *stage {
 	t.Helper()
-	st := &stage{TB: t, cluster: newKey(t), balancer: newHost(t, newKey(t)), lifetime: time.Hour}
+	st := &stage{TB: t, cluster: directorytest.NewKey(), balancer: newHost(t, directorytest.NewKey()), lifetime: time.Hour}
 	for _, name := range names {
-		a := &actor{host: newHost(t, newKey(t)), name: name, beat: beatFor(nil)}
+		a := &actor{host: newHost(t, directorytest.NewKey()), name: name, beat: beatFor(nil)}
 		a.host.SetStreamHandler(wire.Rendezvous, a.serve)
 		a.host.SetStreamHandler(wire.Beat, func(s network.Stream) {
 			a.mu.Lock()
@@ -131,7 +94,7 @@ func (st *stage) assign(s network.Stream) {
 			}
 		}
 	}
-	answer := &pb.Assignment{Cluster: st.cluster.public(), Lifetime: uint32(st.lifetime / time.Second)}
+	answer := &pb.Assignment{Cluster: st.cluster.Public(), Lifetime: uint32(st.lifetime / time.Second)}
 	now := time.Now()
 	answer.Certificate = record.Certificate{Server: a.host.ID(), Name: a.name, From: now.Add(-time.Hour), Until: now.Add(time.Hour)}.Sign(st.cluster)
 	for _, addr := range a.host.Addrs() {
@@ -194,31 +157,19 @@ func beatFor(freeze <-chan struct{}) func(network.Stream) {
 func (st *stage) client() *Client {
 	st.Helper()
 	c, err := New(Config{
-		Host: newHost(st, newKey(st)), ClusterKey: st.cluster.public(),
+		Host: newHost(st, directorytest.NewKey()), ClusterKey: st.cluster.Public(),
 		Balancers: []peer.AddrInfo{{ID: st.balancer.ID(), Addrs: st.balancer.Addrs()}},
 	})
 	if err != nil {
 		st.Fatal(err)
 	}
-	run(st, c)
+	harness.Run(st, c.Run)
 	return c
-}
-
-// await receives from a channel, or fails the test when nothing comes.
-func await[T any](t testing.TB, what string, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(testTimeout):
-		t.Fatalf("waited in vain: %s", what)
-		panic("unreachable")
-	}
 }
 
 func expect[N Notice](t testing.TB, c *Client) N {
 	t.Helper()
-	after := time.After(testTimeout)
+	after := time.After(harness.Timeout)
 	for {
 		select {
 		case notice := <-c.Notices():

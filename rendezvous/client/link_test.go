@@ -10,28 +10,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
-
-// run runs a client until the test ends.
-func run(t testing.TB, c *Client) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- c.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Errorf("run: %v", err)
-			}
-		case <-time.After(testTimeout):
-			t.Error("run does not end")
-		}
-	})
-}
 
 // A server that neither answers nor hangs up is noticed by its beat, and the
 // request that it holds is asked elsewhere.
@@ -44,7 +27,7 @@ func TestFrozenServer(t *testing.T) {
 	c.Attend(true)
 	expect[Resync](t, c)
 	close(freeze)
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), harness.Timeout)
 	defer cancel()
 	if err := c.Withdraw(ctx); err != nil {
 		t.Fatal(err)
@@ -114,7 +97,7 @@ func TestAssignmentExpires(t *testing.T) {
 	l := c.link
 	c.mu.Unlock()
 
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), harness.Timeout)
 	defer cancel()
 	expired := newLink(l.server, l.name, time.Now())
 	next := c.stay(ctx, expired, avoidance{})
@@ -167,7 +150,7 @@ func TestOffline(t *testing.T) {
 func TestPinsAtFirstUse(t *testing.T) {
 	st := newStage(t, "server")
 	c, err := New(Config{
-		Host:      newHost(t, newKey(t)),
+		Host:      newHost(t, directorytest.NewKey()),
 		Balancers: []peer.AddrInfo{{ID: st.balancer.ID(), Addrs: st.balancer.Addrs()}},
 	})
 	if err != nil {
@@ -176,13 +159,13 @@ func TestPinsAtFirstUse(t *testing.T) {
 	if c.ClusterKey() != nil {
 		t.Error("a key before any was seen")
 	}
-	run(t, c)
+	harness.Run(t, c.Run)
 	expect[Linked](t, c)
-	if !c.ClusterKey().Equal(st.cluster.public()) {
+	if !c.ClusterKey().Equal(st.cluster.Public()) {
 		t.Error("another key was pinned")
 	}
 	st.mu.Lock()
-	st.cluster = newKey(t)
+	st.cluster = directorytest.NewKey()
 	st.mu.Unlock()
 	c.host.Network().ClosePeer(st.servers[0].host.ID())
 	expect[Unlinked](t, c)
@@ -191,7 +174,7 @@ func TestPinsAtFirstUse(t *testing.T) {
 		cause, changed := c.cause, c.changed
 		c.mu.Unlock()
 		if found = errors.Is(cause, ErrUncertified); !found {
-			await(t, "another try", changed)
+			harness.Receive(t, "another try", changed)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)

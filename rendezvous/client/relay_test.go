@@ -14,13 +14,15 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 // permitBy answers every request with a permit for a device.
-func permitBy(server key, certificate []byte, device peer.ID, until time.Time) *pb.Response {
+func permitBy(server directorytest.Key, certificate []byte, device peer.ID, until time.Time) *pb.Response {
 	return &pb.Response{Kind: &pb.Response_Permit{Permit: &pb.Permit{
 		Permit: record.Permit{Device: device, Until: until}.Sign(server), Certificate: certificate,
 	}}}
@@ -60,7 +62,7 @@ func (g *gatekeeper) serve(s network.Stream) {
 	reply := new(pb.RelayReply)
 	if g.refuse != nil {
 		reply.Error = wire.ToWire(g.refuse)
-	} else if p, err := record.VerifyPermit(req.GetPermit(), req.GetCertificate(), g.cluster.public(), time.Now()); err != nil || p.Device != s.Conn().RemotePeer() {
+	} else if p, err := record.VerifyPermit(req.GetPermit(), req.GetCertificate(), g.cluster.Public(), time.Now()); err != nil || p.Device != s.Conn().RemotePeer() {
 		reply.Error = wire.ToWire(wire.ErrRefused)
 	} else {
 		g.shown[p.Device]++
@@ -93,7 +95,7 @@ func keepRelayed(t testing.TB, c *Client) <-chan []ma.Multiaddr {
 
 func hear(t testing.TB, said <-chan []ma.Multiaddr) []ma.Multiaddr {
 	t.Helper()
-	return await(t, "word of the circuits", said)
+	return harness.Receive(t, "word of the circuits", said)
 }
 
 // A device is reached through the balancer, and again after the balancer has
@@ -179,11 +181,11 @@ func (a *actor) vouches(t testing.TB, st *stage, device peer.ID) {
 }
 
 // key returns the key behind the server's peer ID.
-func (a *actor) key(t testing.TB) key {
+func (a *actor) key(t testing.TB) directorytest.Key {
 	t.Helper()
 	raw, err := a.host.Peerstore().PrivKey(a.host.ID()).Raw()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return key(raw)
+	return directorytest.Key(raw)
 }

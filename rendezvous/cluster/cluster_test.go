@@ -16,6 +16,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 func TestThreeServers(t *testing.T) {
@@ -47,7 +48,7 @@ func everyServerTakesCommands(t *testing.T, c *trio) {
 		}
 		last = index
 		for _, reader := range c.servers {
-			if err := reader.WaitApplied(within(t), index); err != nil {
+			if err := reader.WaitApplied(harness.Within(t), index); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := reader.Directory().Account(p.Account); err != nil {
@@ -59,7 +60,7 @@ func everyServerTakesCommands(t *testing.T, c *trio) {
 		}
 	}
 	for _, s := range c.servers {
-		eventually(t, "ready server", s.Ready)
+		harness.Await(t, "ready server", s.Ready)
 	}
 }
 
@@ -71,10 +72,10 @@ func TestClusterOfOne(t *testing.T) {
 	index := s.propose(t, p.SignUp())
 	c.halt(s)
 	c.start(s)
-	if err := s.WaitApplied(within(t), index); err != nil {
+	if err := s.WaitApplied(harness.Within(t), index); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Barrier(within(t)); err != nil {
+	if err := s.Barrier(harness.Within(t)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Directory().Account(p.Account); err != nil {
@@ -87,7 +88,7 @@ func oneNameOneAccount(t *testing.T, c *trio) {
 	errs := make(chan error, 2)
 	for i, p := range []*directorytest.Person{first, second} {
 		go func() {
-			_, _, err := c.servers[i].Propose(within(t), p.SignUp())
+			_, _, err := c.servers[i].Propose(harness.Within(t), p.SignUp())
 			errs <- err
 		}()
 	}
@@ -108,7 +109,7 @@ func barrierReadsWhatWasAcknowledged(t *testing.T, c *trio) {
 		reader := c.servers[(i+1)%3]
 		errs := make(chan error, 8)
 		for range cap(errs) {
-			go func() { errs <- reader.Barrier(within(t)) }()
+			go func() { errs <- reader.Barrier(harness.Within(t)) }()
 		}
 		for range cap(errs) {
 			if err := <-errs; err != nil {
@@ -138,11 +139,11 @@ func strangersAreRefused(t *testing.T, c *trio) {
 	stranger := newHost(t)
 	stranger.Peerstore().SetAddrs(s.peer, s.host.Addrs(), peerstore.PermanentAddrTTL)
 	for _, p := range []protocol.ID{wire.Raft, wire.Forward} {
-		stream, err := stranger.NewStream(within(t), s.peer, p)
+		stream, err := stranger.NewStream(harness.Within(t), s.peer, p)
 		if err != nil {
 			continue // refused as early as that
 		}
-		stream.SetDeadline(time.Now().Add(patience))
+		stream.SetDeadline(time.Now().Add(harness.Timeout))
 		wire.WriteFrame(stream, &pb.Forward{Command: directorytest.NewPerson("mallory1").SignUp()})
 		if _, err := stream.Read(make([]byte, 1)); !errors.Is(err, network.ErrReset) {
 			t.Errorf("%s: read %v, want a reset", p, err)
@@ -155,13 +156,13 @@ func strangersAreRefused(t *testing.T, c *trio) {
 
 func commandSizes(t *testing.T, c *trio) {
 	s := c.servers[0]
-	if _, _, err := s.Propose(within(t), nil); !errors.Is(err, wire.ErrBadRequest) {
+	if _, _, err := s.Propose(harness.Within(t), nil); !errors.Is(err, wire.ErrBadRequest) {
 		t.Errorf("empty command: %v", err)
 	}
-	if _, _, err := s.Propose(within(t), make([]byte, directory.MaxCommand+1)); !errors.Is(err, wire.ErrTooLarge) {
+	if _, _, err := s.Propose(harness.Within(t), make([]byte, directory.MaxCommand+1)); !errors.Is(err, wire.ErrTooLarge) {
 		t.Errorf("large command: %v", err)
 	}
-	if _, _, err := s.Propose(within(t), make([]byte, directory.MaxCommand)); !errors.Is(err, wire.ErrBadRequest) {
+	if _, _, err := s.Propose(harness.Within(t), make([]byte, directory.MaxCommand)); !errors.Is(err, wire.ErrBadRequest) {
 		t.Errorf("nonsense as large as allowed: %v", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
 
 func TestLeaderKilled(t *testing.T) {
@@ -28,7 +29,7 @@ func TestLeaderKilled(t *testing.T) {
 	index := rest[1].propose(t, directorytest.NewPerson("after1").SignUp())
 
 	c.start(old)
-	if err := old.WaitApplied(within(t), index); err != nil {
+	if err := old.WaitApplied(harness.Within(t), index); err != nil {
 		t.Fatalf("the old leader is back and does not catch up: %v", err)
 	}
 	for _, name := range []record.Account{"before1", "during1", "after1"} {
@@ -41,14 +42,14 @@ func TestLeaderKilled(t *testing.T) {
 	}
 }
 
-// It counts elections, and a starved server starts one: hence the patience.
+// It counts elections, and a starved server starts one: hence the harness.Timeout.
 func TestLeadershipIsHandedOver(t *testing.T) {
 	t.Parallel()
 	c := newPatientCluster(t, 3, 10*electionTimeout)
 	old := c.leader()
 	rest := c.others(old)
 	for _, s := range rest {
-		eventually(t, "ready server", s.Ready)
+		harness.Await(t, "ready server", s.Ready)
 	}
 	term := old.Status().Term
 	c.halt(old)
@@ -74,18 +75,18 @@ func TestCatchUpBySnapshot(t *testing.T) {
 	// Entries that were dropped from the log's last file are served from it
 	// all the same: fill one.
 	for range segmentSize/directory.MaxCommand + 1 {
-		if _, _, err := leader.Propose(within(t), make([]byte, directory.MaxCommand)); !errors.Is(err, wire.ErrBadRequest) {
+		if _, _, err := leader.Propose(harness.Within(t), make([]byte, directory.MaxCommand)); !errors.Is(err, wire.ErrBadRequest) {
 			t.Fatalf("filling the log: %v", err)
 		}
 	}
 	for _, s := range c.others(away) {
-		eventually(t, "the same state", func() bool { return s.Directory().AppliedIndex() >= leader.Directory().AppliedIndex() })
+		harness.Await(t, "the same state", func() bool { return s.Directory().AppliedIndex() >= leader.Directory().AppliedIndex() })
 		forgetLog(t, s)
 	}
 	index := leader.propose(t, directorytest.NewPerson("late1").SignUp())
 
 	c.start(away)
-	if err := away.WaitApplied(within(t), index); err != nil {
+	if err := away.WaitApplied(harness.Within(t), index); err != nil {
 		t.Fatal(err)
 	}
 	if !away.events.has(func(e directory.Event) bool { return e == directory.Reset{} }) {
@@ -98,7 +99,7 @@ func TestCatchUpBySnapshot(t *testing.T) {
 	c.halt(away)
 	c.start(away)
 	index = away.propose(t, directorytest.NewPerson("last1").SignUp())
-	if err := away.WaitApplied(within(t), index); err != nil {
+	if err := away.WaitApplied(harness.Within(t), index); err != nil {
 		t.Fatal(err)
 	}
 	if got := len(away.Status().Peers); got != 3 {
@@ -113,12 +114,12 @@ func TestKilledWhileASnapshotIsRestored(t *testing.T) {
 	c := newCluster(t, 3)
 	leader := c.leader()
 	away := c.others(leader)[0]
-	if err := away.WaitApplied(within(t), leader.propose(t, directorytest.NewPerson("before1").SignUp())); err != nil {
+	if err := away.WaitApplied(harness.Within(t), leader.propose(t, directorytest.NewPerson("before1").SignUp())); err != nil {
 		t.Fatal(err)
 	}
 	c.halt(away)
 	index := leader.propose(t, directorytest.NewPerson("late1").SignUp())
-	if err := c.others(leader)[0].WaitApplied(within(t), index); err != nil {
+	if err := c.others(leader)[0].WaitApplied(harness.Within(t), index); err != nil {
 		t.Fatal(err)
 	}
 
@@ -137,7 +138,7 @@ func TestKilledWhileASnapshotIsRestored(t *testing.T) {
 	// where it last saw this server's log.
 	c.halt(leader)
 	c.start(away)
-	if err := away.WaitApplied(within(t), away.propose(t, directorytest.NewPerson("last1").SignUp())); err != nil {
+	if err := away.WaitApplied(harness.Within(t), away.propose(t, directorytest.NewPerson("last1").SignUp())); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -167,7 +168,7 @@ func TestSnapshotBehindBarriers(t *testing.T) {
 	s := c.servers[0]
 	s.propose(t, directorytest.NewPerson("alice1").SignUp())
 	for range 10 {
-		if err := s.Barrier(within(t)); err != nil {
+		if err := s.Barrier(harness.Within(t)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -198,7 +199,7 @@ func TestNoQuorum(t *testing.T) {
 	if err := leader.Barrier(ctx); !errors.Is(err, wire.ErrUnavailable) {
 		t.Errorf("Barrier: %v, want ErrUnavailable", err)
 	}
-	eventually(t, "loss of readiness", func() bool { return !leader.Ready() })
+	harness.Await(t, "loss of readiness", func() bool { return !leader.Ready() })
 }
 
 // What cannot be written any more makes Run return, so that the server leaves.
@@ -210,7 +211,7 @@ func TestFailureEndsRun(t *testing.T) {
 	if err := s.store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), harness.Timeout)
 	defer cancel()
 	go s.Propose(ctx, directorytest.NewPerson("bob1").SignUp())
 	select {

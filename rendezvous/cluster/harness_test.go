@@ -15,11 +15,8 @@ import (
 
 	"github.com/tryst-chat/tryst/rendezvous/directory"
 	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
-
-// patience bounds every wait of these tests; none of them needs a tenth of it
-// on an idle machine.
-const patience = time.Minute
 
 // server is a cluster member that can be stopped and started again.
 type server struct {
@@ -155,7 +152,7 @@ func (c *trio) kill(s *server) {
 func (c *trio) leader() *server {
 	c.t.Helper()
 	var leader *server
-	eventually(c.t, "a leader", func() bool {
+	harness.Await(c.t, "a leader", func() bool {
 		for _, s := range c.servers {
 			if s.stop != nil && s.Status().State == "Leader" {
 				leader = s
@@ -177,29 +174,9 @@ func (c *trio) others(not *server) []*server {
 	return out
 }
 
-// eventually polls until a condition holds.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.After(patience); !holds(); {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("no %s after %v", what, patience)
-		}
-	}
-}
-
-func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 func (s *server) propose(t testing.TB, command []byte) uint64 {
 	t.Helper()
-	_, index, err := s.Propose(within(t), command)
+	_, index, err := s.Propose(harness.Within(t), command)
 	if err != nil {
 		t.Fatalf("Propose: %v", err)
 	}

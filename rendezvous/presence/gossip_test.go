@@ -21,11 +21,8 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/harness"
 )
-
-// testTimeout bounds every wait; nothing takes nearly as long unless it is
-// broken or the machine is overloaded.
-const testTimeout = time.Minute
 
 // TestMain makes libp2p remember a dial that failed for longer than any test
 // waits: what finds its way back without the memory fading was not held up by
@@ -105,23 +102,7 @@ func startServer(t *testing.T, h host.Host, servers []peer.ID) *server {
 		t.Fatal(err)
 	}
 	s.gossip = g
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := g.Run(ctx); err != nil {
-			t.Errorf("run: %v", err)
-		}
-	}()
-	s.stop = func() {
-		cancel()
-		select {
-		case <-done:
-		case <-time.After(testTimeout):
-			t.Error("Run does not end")
-		}
-	}
-	t.Cleanup(s.stop)
+	s.stop = harness.Run(t, g.Run)
 	return s
 }
 
@@ -133,21 +114,6 @@ func startCluster(t *testing.T, n int) []*server {
 		servers = append(servers, startServer(t, h, ids))
 	}
 	return servers
-}
-
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(testTimeout)
-	defer deadline.Stop()
-	poll := time.NewTicker(5 * time.Millisecond)
-	defer poll.Stop()
-	for !holds() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("waited in vain: %s", what)
-		case <-poll.C:
-		}
-	}
 }
 
 func (s *server) announce(t *testing.T, account record.Account, d device, seq uint64) {
@@ -166,17 +132,17 @@ func TestEveryServerHears(t *testing.T) {
 	d := newDevice(t)
 	servers[0].announce(t, alice, d, 1)
 	for i, s := range servers {
-		eventually(t, fmt.Sprintf("server %d finds alice", i), s.finds(alice, 1))
-		eventually(t, fmt.Sprintf("server %d tells its watchers", i), func() bool { return s.told(alice, true) == 1 })
+		harness.Await(t, fmt.Sprintf("server %d finds alice", i), s.finds(alice, 1))
+		harness.Await(t, fmt.Sprintf("server %d tells its watchers", i), func() bool { return s.told(alice, true) == 1 })
 	}
 	servers[1].gossip.Withdraw(d.id)
 	for i, s := range servers {
-		eventually(t, fmt.Sprintf("server %d hears that she left", i), s.finds(alice, 0))
-		eventually(t, fmt.Sprintf("server %d tells its watchers", i), func() bool { return s.told(alice, false) == 1 })
+		harness.Await(t, fmt.Sprintf("server %d hears that she left", i), s.finds(alice, 0))
+		harness.Await(t, fmt.Sprintf("server %d tells its watchers", i), func() bool { return s.told(alice, false) == 1 })
 	}
 	servers[2].announce(t, alice, d, 2)
 	for i, s := range servers {
-		eventually(t, fmt.Sprintf("server %d hears that she is back", i), s.finds(alice, 1))
+		harness.Await(t, fmt.Sprintf("server %d hears that she is back", i), s.finds(alice, 1))
 	}
 }
 
@@ -185,13 +151,13 @@ func TestRenewalsAreNoNews(t *testing.T) {
 	// From then on the other server hears things in the order in which they
 	// happen; what was before comes in any.
 	servers[0].announce(t, bob, newDevice(t), 1)
-	eventually(t, "they are connected", servers[1].finds(bob, 1))
+	harness.Await(t, "they are connected", servers[1].finds(bob, 1))
 	d := newDevice(t)
 	for range 5 {
 		servers[0].announce(t, alice, d, 1)
 	}
 	servers[0].announce(t, "carol9", newDevice(t), 1)
-	eventually(t, "carol is heard of", servers[1].finds("carol9", 1))
+	harness.Await(t, "carol is heard of", servers[1].finds("carol9", 1))
 	if n := servers[1].told(alice, true); n != 1 {
 		t.Fatalf("watchers were told %d times", n)
 	}
@@ -209,7 +175,7 @@ func TestLateServerGetsEverything(t *testing.T) {
 	early.gossip.Withdraw(gone.id)
 
 	late := startServer(t, hosts[1], ids)
-	eventually(t, "the late server knows all", func() bool { return late.gossip.Len() == devices+1 })
+	harness.Await(t, "the late server knows all", func() bool { return late.gossip.Len() == devices+1 })
 	if err := late.gossip.Announce(bob, gone.id, gone.record(t, 3)); !errors.Is(err, ErrStale) {
 		t.Fatalf("withdrawals were not passed on: %v", err)
 	}
@@ -220,10 +186,10 @@ func TestRestartedServer(t *testing.T) {
 	one := startServer(t, hosts[0], ids)
 	two := startServer(t, hosts[1], ids)
 	two.announce(t, alice, newDevice(t), 1)
-	eventually(t, "one knows", one.finds(alice, 1))
+	harness.Await(t, "one knows", one.finds(alice, 1))
 	two.stop()
 	two = startServer(t, hosts[1], ids) // with an empty table
-	eventually(t, "it has its own back from the other", two.finds(alice, 1))
+	harness.Await(t, "it has its own back from the other", two.finds(alice, 1))
 }
 
 // TestServerBackAfterVainDials: libp2p would not dial again for a while; see
@@ -237,9 +203,9 @@ func TestServerBackAfterVainDials(t *testing.T) {
 		t.Fatal(err)
 	}
 	dials := hosts[0].Network().(*swarm.Swarm).Backoff()
-	eventually(t, "dials in vain", func() bool { return dials.Backoff(ids[1], addrs[0]) })
+	harness.Await(t, "dials in vain", func() bool { return dials.Backoff(ids[1], addrs[0]) })
 	two := startServer(t, newHostAt(t, libp2p.Identity(key), libp2p.ListenAddrs(addrs...)), ids)
-	eventually(t, "the other hears", two.finds(alice, 1))
+	harness.Await(t, "the other hears", two.finds(alice, 1))
 }
 
 // TestLaggingServer: one that cannot keep up is cut off and gets everything
@@ -247,7 +213,7 @@ func TestServerBackAfterVainDials(t *testing.T) {
 func TestLaggingServer(t *testing.T) {
 	servers := startCluster(t, 2)
 	servers[0].announce(t, bob, newDevice(t), 1)
-	eventually(t, "they are connected", servers[1].finds(bob, 1))
+	harness.Await(t, "they are connected", servers[1].finds(bob, 1))
 	d := newDevice(t)
 	signed := d.record(t, 1)
 	for range 3 * maxQueue {
@@ -256,7 +222,7 @@ func TestLaggingServer(t *testing.T) {
 		}
 	}
 	servers[0].announce(t, "carol9", newDevice(t), 1)
-	eventually(t, "the last one is heard of", servers[1].finds("carol9", 1))
+	harness.Await(t, "the last one is heard of", servers[1].finds("carol9", 1))
 }
 
 func TestOverflowClosesTheQueueOnce(t *testing.T) {
@@ -306,19 +272,19 @@ func TestStrangersAreNotListenedTo(t *testing.T) {
 	if err := wire.WriteFrame(stream, &pb.Rumours{Rumours: []*pb.Rumour{good}}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a member is believed", s.finds(alice, 1))
+	harness.Await(t, "a member is believed", s.finds(alice, 1))
 }
 
 func open(t *testing.T, h host.Host, to peer.ID) network.Stream {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), harness.Timeout)
 	defer cancel()
 	s, err := h.NewStream(ctx, to, wire.Presence)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Reset() })
-	if err := s.SetDeadline(time.Now().Add(testTimeout)); err != nil {
+	if err := s.SetDeadline(time.Now().Add(harness.Timeout)); err != nil {
 		t.Fatal(err)
 	}
 	return s
