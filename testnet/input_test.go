@@ -3,6 +3,7 @@ package testnet_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -59,15 +60,28 @@ func TestBadInput(t *testing.T) {
 	} {
 		u.refuses(test.line, test.code)
 	}
-	unreadable := filepath.Join(folder, "secret")
-	if err := os.WriteFile(unreadable, []byte("x"), 0); err != nil {
-		t.Fatal(err)
-	}
-	if os.Getuid() != 0 { // who may read everything
-		u.refuses("send_file "+unreadable+" paul1", "no_file")
+	for _, path := range unreadable(t) {
+		u.refuses("send_file "+path+" paul1", "no_file")
 	}
 	other.silent(testnet.Event{Event: "message"})
 	u.tells(other, "still there") // nothing of all that did harm
+}
+
+// unreadable returns files that cannot be read, as far as there are any for this
+// user on this system.
+func unreadable(t *testing.T) (paths []string) {
+	t.Helper()
+	if os.Getuid() != 0 { // who may read everything
+		secret := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(secret, []byte("x"), 0); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, secret)
+	}
+	if runtime.GOOS == "linux" { // an ordinary file that opens, and whose first byte nobody can read
+		paths = append(paths, "/proc/self/mem")
+	}
+	return paths
 }
 
 // A text may be 64 KiB of anything, blanks included.
