@@ -13,8 +13,9 @@ const (
 	// pollInterval is how often a health endpoint is asked meanwhile.
 	pollInterval = 50 * time.Millisecond
 	// stopTimeout is how long a process may take to end by itself before it
-	// is killed: a server hands over its leadership, a node its last messages.
-	stopTimeout = 10 * time.Second
+	// is killed: a server hands over its leadership, a node its last messages,
+	// and many of them share few cores.
+	stopTimeout = 30 * time.Second
 	// expectTimeout bounds the wait for one event of a node: above every
 	// time-out that the node itself has, several in a row, on a busy machine.
 	expectTimeout = 60 * time.Second

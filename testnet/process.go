@@ -93,6 +93,7 @@ func (p *process) stop() error {
 		p.kill()
 		return nil
 	}
+	_ = p.thaw() // one that is frozen hears nothing; where nothing can be frozen there is nothing to do
 	return p.wait(stopTimeout)
 }
 

@@ -25,6 +25,21 @@ func TestConfigRefuses(t *testing.T) {
 	}
 }
 
+// A server that is frozen when everything is stopped ends in good order, too.
+func TestFrozenServerIsStopped(t *testing.T) {
+	t.Parallel()
+	net, err := testnet.Start(t.Context(), testnet.Config{Servers: 1, Bin: suite.bin(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := net.Servers[0].Freeze(); err != nil {
+		t.Error(err)
+	}
+	if err := net.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A testnet in a folder comes back as it was, writes itself down, and takes no
 // other number of servers.
 func TestFolderIsKept(t *testing.T) {
