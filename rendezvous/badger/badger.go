@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -33,12 +34,16 @@ const (
 	valueLogFile = 4 << 20
 	// restoreWrites is how many batches a restore has under way.
 	restoreWrites = 16
+	// closeTimeout is how long closing may take: well above writing memTables
+	// to a slow disk.
+	closeTimeout = 15 * time.Second
 )
 
 // Store is a directory.Store in a folder. It may be used by several goroutines.
 type Store struct {
-	dir    string       // immutable
-	logger *slog.Logger // immutable
+	dir      string        // immutable
+	logger   *slog.Logger  // immutable
+	patience time.Duration // immutable: closeTimeout, less in a test
 
 	mu         sync.RWMutex // read-locked for a transaction, locked for a swap
 	generation generation   // guarded by mu: the folder within dir that db is in
@@ -63,7 +68,7 @@ func Open(dir string, logger *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{dir: dir, logger: logger, generation: current, db: db}, nil
+	return &Store{dir: dir, logger: logger, patience: closeTimeout, generation: current, db: db}, nil
 }
 
 func openGeneration(dir string, g generation, logger *slog.Logger) (*badger.DB, error) {
@@ -176,7 +181,10 @@ func (s *Store) loadGeneration(g generation, r io.Reader) (*badger.DB, error) {
 }
 
 // Close ends the store's goroutines and closes its files. It waits for the
-// transactions under way.
+// transactions under way. Badger tries for ever to write what is in memory into
+// a table: where the disk is full or the folder gone, Close gives up, so that
+// the server can end. Nothing is lost by it, since all that was committed is on
+// disk already and is written into a table at the next start.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,8 +193,17 @@ func (s *Store) Close() error {
 	}
 	db := s.db
 	s.db = nil
-	if err := db.Close(); err != nil {
-		return fmt.Errorf("badger: close: %w", err)
+	closed := make(chan error, 1)
+	go func() { closed <- db.Close() }()
+	timer := time.NewTimer(s.patience)
+	defer timer.Stop()
+	select {
+	case err := <-closed:
+		if err != nil {
+			return fmt.Errorf("badger: close: %w", err)
+		}
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("badger: close: %s cannot be written to", s.dir)
 	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/tryst-chat/tryst/rendezvous/directory"
 	"github.com/tryst-chat/tryst/rendezvous/directory/storetest"
@@ -148,6 +149,24 @@ func TestClosed(t *testing.T) {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("%s: %v, want ErrClosed", name, err)
 		}
+	}
+}
+
+// A store whose folder cannot be written to any more, as on a full disk, ends all
+// the same.
+func TestCloseGivesUp(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, "a", 10)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	s.patience = 10 * time.Millisecond
+	if err := s.Close(); err == nil {
+		t.Error("it wrote into a folder that is gone")
 	}
 }
 
