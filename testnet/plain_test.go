@@ -162,6 +162,38 @@ func TestInterrupt(t *testing.T) {
 	shown.until(`"event":"bye"`)
 }
 
+// A program whose folder is gone, as that of a testnet that was stopped, ends
+// all the same, and says why it did not end well.
+func TestHomeVanishes(t *testing.T) {
+	t.Parallel()
+	net := suite.testnet(t)
+	home := filepath.Join(t.TempDir(), "home")
+	tryst := exec.CommandContext(t.Context(), filepath.Join(suite.bin(t), "tryst"), "--plain", "--home", home, "--balancer", net.Balancer)
+	shown := newWaitFor(t)
+	var errs bytes.Buffer
+	tryst.Stdout, tryst.Stderr = shown, &errs
+	input, err := tryst.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tryst.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer tryst.Process.Kill()
+	if _, err := input.Write([]byte("sign up gone 1 pw\nlogin gone1 pw\n")); err != nil {
+		t.Fatal(err)
+	}
+	shown.until("logged in as gone1\n")
+	// The program may make a file in the middle of it.
+	harness.Await(t, "an empty place", func() bool { return os.RemoveAll(home) == nil })
+	if err := input.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := tryst.Wait(); tryst.ProcessState.ExitCode() != 1 || !strings.Contains(errs.String(), home) {
+		t.Errorf("%v, and it says: %s", err, &errs)
+	}
+}
+
 // waitFor collects output until something appears in it.
 type waitFor struct {
 	t      *testing.T

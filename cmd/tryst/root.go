@@ -25,6 +25,7 @@ var errUsage = errors.New("wrong usage")
 func run(args []string, stdin, stdout, stderr *os.File) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	root := newRoot(func(ctx context.Context, opts options) error {
 		return session(ctx, opts, stdin, stdout)
 	})

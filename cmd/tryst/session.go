@@ -6,12 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"golang.org/x/term"
 
 	"github.com/tryst-chat/tryst/cmd/tryst/show"
 	"github.com/tryst-chat/tryst/node"
 )
+
+// closeTimeout bounds the end: the node takes leave of the servers within
+// seconds, and its store closes at once unless it cannot be written to.
+const closeTimeout = 10 * time.Second
 
 // errInterrupted ends a run that a signal ended.
 var errInterrupted = errors.New("interrupted")
@@ -76,10 +81,19 @@ func converse(ctx context.Context, n *node.Node, from source, out show.Printer, 
 	err := x.all(ctx, requests)
 	close(done)
 	way.drain(ctx)
-	if closed := n.Close(); err == nil && closed != nil {
-		err = fmt.Errorf("closing: %w", closed)
+	closed := make(chan error, 1)
+	go func() { closed <- n.Close() }()
+	timer := time.NewTimer(closeTimeout)
+	defer timer.Stop()
+	select {
+	case failed := <-closed:
+		if err == nil && failed != nil {
+			err = fmt.Errorf("closing: %w", failed)
+		}
+		<-printed
+	case <-timer.C:
+		err = fmt.Errorf("the folder %s cannot be written to; make sure that it is there and that the disk is not full", where.home)
 	}
-	<-printed
 	out.Print(show.New(show.Bye))
 	return err
 }
