@@ -57,6 +57,9 @@ func (c Config) initCluster() error {
 		return err
 	}
 	if c.Port != 0 {
+		if err := freeport.Check(c.Port); err != nil {
+			return fmt.Errorf("testnet: port %d is taken (%w); leave out --port or take another one", c.Port, err)
+		}
 		ports[c.Servers] = c.Port
 	}
 	plan := provision.Plan{Dir: c.Dir}

@@ -68,7 +68,7 @@ func (c Config) complete() (Config, error) {
 		err = os.MkdirAll(c.Dir, 0o700)
 	}
 	if err != nil {
-		return c, fmt.Errorf("testnet: %w", err)
+		return c, fmt.Errorf("testnet: %w; take another --dir", err)
 	}
 	return c, nil
 }

@@ -45,7 +45,7 @@ func (c Config) newMachine(bin, program, name string, args ...string) *Machine {
 func (m *Machine) Start(ctx context.Context) error {
 	process, line, err := first(ctx, m.logFile, m.program, m.args...)
 	if err != nil {
-		return fmt.Errorf("%s: %w", m.Name, err)
+		return fmt.Errorf("testnet: %s %w", m.Name, err)
 	}
 	var said listening
 	if err := json.Unmarshal(line, &said); err != nil || said.Event != "listening" {

@@ -32,7 +32,7 @@ func (t *Testnet) Node(name, home string, flags ...string) (*Node, error) {
 		"--log", filepath.Join(t.Dir, "logs", "node-"+name+".log"),
 	}, flags...)
 	var err error
-	n.process, err = launch(filepath.Join(t.Dir, "logs", "node-"+name+".err"), n.take, executable(t.bin, "tryst"), args...)
+	n.process, err = launch(filepath.Join(t.Dir, "logs", "node-"+name+".err"), n.take, t.Tryst, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -120,7 +120,8 @@ func (p *process) kill() {
 // status is the exit status after the end; -1 after a signal.
 func (p *process) status() int { return p.cmd.ProcessState.ExitCode() }
 
-// first starts a program and returns the first line that it prints.
+// first starts a program and returns the first line that it prints. Its errors go
+// on from the name of what was started.
 func first(ctx context.Context, logFile, program string, args ...string) (*process, []byte, error) {
 	line := make(chan []byte, 1)
 	p, err := launch(logFile, func(l []byte) {
@@ -130,16 +131,16 @@ func first(ctx context.Context, logFile, program string, args ...string) (*proce
 		}
 	}, program, args...)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("cannot be started: %w", err)
 	}
 	select {
 	case l := <-line:
 		return p, l, nil
 	case <-p.ended:
-		return nil, nil, fmt.Errorf("testnet: %s ended at once (status %d): %s", filepath.Base(program), p.status(), lastLine(logFile))
+		return nil, nil, fmt.Errorf("ended at once (status %d): %s", p.status(), lastLine(logFile))
 	case <-ctx.Done():
 		p.kill()
-		return nil, nil, fmt.Errorf("testnet: %s did not say that it listens: %w: %s", filepath.Base(program), ctx.Err(), lastLine(logFile))
+		return nil, nil, fmt.Errorf("did not say that it listens: %w: %s", ctx.Err(), lastLine(logFile))
 	}
 }
 

@@ -20,11 +20,11 @@ type Testnet struct {
 	Dir        string
 	Balancer   string // multiaddr with /p2p/: what a node is given
 	ClusterKey string // Ed25519 public key, 64 hexadecimal digits
+	Tryst      string // the program to be a node with: a path
 	Servers    []*Machine
 	Front      *Machine // the balancer
 
 	config Config
-	bin    string
 
 	mu    sync.Mutex
 	nodes []*Node // that were started; guarded by mu
@@ -91,9 +91,9 @@ func (c Config) assemble(cluster provision.Server, bin string) (*Testnet, error)
 		Dir:        c.Dir,
 		Balancer:   front[0].String(),
 		ClusterKey: hex.EncodeToString(cluster.ClusterKey),
+		Tryst:      executable(bin, "tryst"),
 		Front:      c.newMachine(bin, "balancer", balancerName),
 		config:     c,
-		bin:        bin,
 	}
 	for _, s := range cluster.Servers {
 		var args []string

@@ -37,10 +37,23 @@ func Draw(n int) ([]int, error) {
 	return ports, nil
 }
 
+// Check returns why a port cannot be listened on, or nil.
+func Check(port int) error {
+	listener, err := listenOn(port)
+	if err != nil {
+		return err
+	}
+	return listener.Close()
+}
+
+func listenOn(port int) (net.Listener, error) {
+	return net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+}
+
 func listen() (net.Listener, error) {
 	failed := errors.New("freeport: no free port")
 	for range tries {
-		listener, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first)))
+		listener, err := listenOn(first + rand.IntN(last-first))
 		if err == nil {
 			return listener, nil
 		}

@@ -1,8 +1,6 @@
 package freeport
 
 import (
-	"fmt"
-	"net"
 	"testing"
 )
 
@@ -17,11 +15,17 @@ func TestPortsAreFreeAndDiffer(t *testing.T) {
 			t.Errorf("port %d, among %v", port, ports)
 		}
 		seen[port] = true
-		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
+		if err := Check(port); err != nil {
 			t.Errorf("port %d is not free: %v", port, err)
 			continue
 		}
+		l, err := listenOn(port)
+		if err != nil {
+			t.Fatal(err)
+		}
 		defer l.Close()
+		if Check(port) == nil {
+			t.Errorf("port %d is free although somebody listens", port)
+		}
 	}
 }
