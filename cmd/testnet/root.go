@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/tryst-chat/tryst/testnet"
@@ -19,7 +21,13 @@ func newRoot() *cobra.Command {
 func configFlags(c *cobra.Command, config *testnet.Config) {
 	f := c.Flags()
 	f.SortFlags = false
-	f.IntVar(&config.Servers, "servers", 3, "number of rendezvous servers")
+	f.IntVar(&config.Servers, "servers", 3, "number of rendezvous servers, 1 to 64")
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if config.Servers == 0 { // which is the default to package testnet
+			return errors.New("a testnet without servers is none; 1 to 64 are possible")
+		}
+		return nil
+	}
 	f.IntVar(&config.Port, "port", 0, "the balancer's port (default: any that is free)")
 	f.StringVar(&config.Dir, "dir", "", "folder of keys, states and logs, kept for the next time (default: a temporary one)")
 	f.StringVar((*string)(&config.Reach), "reach", string(testnet.ReachBalancer), `how nodes reach the servers: over the "balancer", or "direct"`)

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,10 +18,8 @@ import (
 
 const upHelp = `Start rendezvous servers and a balancer, and stay until interrupted.
 
-When all of them answer, one line on standard output says so. Nodes on this
-machine find the testnet by themselves: in other terminals, type
-
-  go run ./cmd/tryst
+When all of them answer, one line on standard output says so, and what to type
+in other terminals: nodes on this machine find the testnet by themselves.
 
 Everything that was started is stopped at the end.`
 
@@ -49,7 +49,7 @@ func up(ctx context.Context, config testnet.Config, asJSON bool, out, progress i
 	lit := net.Describe()
 	err = beacon.Light(lit)
 	if err == nil {
-		err = announce(out, lit, asJSON)
+		err = announce(out, net, lit, asJSON)
 	}
 	if err == nil {
 		watch(ctx, net, progress)
@@ -59,12 +59,28 @@ func up(ctx context.Context, config testnet.Config, asJSON bool, out, progress i
 }
 
 // announce prints the ready line.
-func announce(out io.Writer, t beacon.Testnet, asJSON bool) error {
+func announce(out io.Writer, net *testnet.Testnet, lit beacon.Testnet, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(out).Encode(t)
+		return json.NewEncoder(out).Encode(lit)
 	}
-	_, err := fmt.Fprintf(out, "Ready: %s behind %s. In other terminals, type: go run ./cmd/tryst\n", counted(len(t.Servers)), t.Balancer)
+	_, err := fmt.Fprintf(out, "Ready: %s behind %s. In other terminals, type: %s\n", counted(len(net.Servers)), net.Balancer, short(net.Tryst))
 	return err
+}
+
+// short is a program's path as one types it here.
+func short(program string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return program
+	}
+	path, err := filepath.Rel(here, program)
+	if err != nil || strings.HasPrefix(path, "..") {
+		return program
+	}
+	if path == filepath.Base(path) {
+		path = "." + string(filepath.Separator) + path
+	}
+	return path
 }
 
 // watch says which machines end by themselves, until the context ends. They
