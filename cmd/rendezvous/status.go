@@ -72,6 +72,9 @@ func askStatus(ctx context.Context, address string) (s rendezvous.Status, err er
 		return s, fmt.Errorf("--metrics: %q is not an address like 127.0.0.1:9100", address)
 	}
 	resp, err := http.DefaultClient.Do(req)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return s, fmt.Errorf("the server at %s does not answer within %v", address, statusTimeout)
+	}
 	if err != nil {
 		return s, fmt.Errorf("no server answers at %s: %w", address, errors.Unwrap(err)) // without the URL
 	}

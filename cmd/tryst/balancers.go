@@ -24,7 +24,7 @@ type place struct {
 	testnet    bool   // found by itself
 }
 
-var errNoBalancer = errors.New("no balancer is known; start a testnet with: go run ./cmd/testnet up, or give the address of one with: tryst --balancer ADDR")
+var errNoBalancer = errors.New("no balancer is known; give the address of one with --balancer ADDR, or start a testnet on this machine with: testnet up")
 
 // findPlace decides. A balancer that is given wins, then a testnet that runs
 // on this machine, then the balancers of the last time. Unless --home says
