@@ -2,6 +2,7 @@ package testnet_test
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +27,41 @@ func lines(t *testing.T, input string, flags ...string) (stdout, stderr string, 
 		t.Fatal(err)
 	}
 	return out.String(), errs.String(), tryst.ProcessState.ExitCode()
+}
+
+// typist is the program in line mode with somebody who waits for what it prints
+// before the next line.
+type typist struct {
+	*exec.Cmd
+	t     *testing.T
+	input io.WriteCloser
+	shown *waitFor
+	errs  bytes.Buffer // standard error, to be read once the program has ended
+}
+
+func typing(t *testing.T, flags ...string) *typist {
+	t.Helper()
+	p := &typist{t: t, Cmd: exec.CommandContext(t.Context(), filepath.Join(suite.bin(t), "tryst"), flags...), shown: newWaitFor(t)}
+	p.Stdout, p.Stderr = p.shown, &p.errs
+	var err error
+	if p.input, err = p.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.Process.Kill() // it may have ended
+		p.Wait()
+	})
+	return p
+}
+
+func (p *typist) types(lines string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.input, lines); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // The plain form of the commands' answers is what scripts read.
@@ -71,24 +107,11 @@ func TestPlainMessages(t *testing.T) {
 	}
 	friend.do("send reader1 for you", testnet.Event{Event: "sending", To: "reader1"})
 
-	home := exec.CommandContext(t.Context(), filepath.Join(suite.bin(t), "tryst"), "--plain", "--home", reader.Home, "--balancer", net.Balancer)
-	shown := newWaitFor(t)
-	home.Stdout = shown
-	input, err := home.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := home.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer home.Wait()
-	defer home.Process.Kill()
-	if _, err := input.Write([]byte("login reader1 " + reader.password + "\n")); err != nil {
-		t.Fatal(err)
-	}
-	shown.until("speaker1 : for you\n")
+	home := typing(t, "--plain", "--home", reader.Home, "--balancer", net.Balancer)
+	home.types("login reader1 " + reader.password + "\n")
+	home.shown.until("speaker1 : for you\n")
 	friend.do("send_group 1 readers for all", testnet.Event{Event: "sent", Group: "readers"})
-	shown.until("[readers] speaker1 : for all\n")
+	home.shown.until("[readers] speaker1 : for all\n")
 }
 
 // A testnet of the same machine is found without any flag, and what is done on
@@ -138,28 +161,16 @@ func TestExitStatus(t *testing.T) {
 // Ctrl-C ends the program in an orderly way, also while a command waits.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
-	tryst := exec.CommandContext(t.Context(), filepath.Join(suite.bin(t), "tryst"), "--json", "--home", t.TempDir(), "--balancer", "9") // nobody listens there
-	shown := newWaitFor(t)
-	tryst.Stdout = shown
-	input, err := tryst.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := tryst.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer tryst.Process.Kill()
-	if _, err := input.Write([]byte("help\nsign up inter 1 pw\n")); err != nil {
-		t.Fatal(err)
-	}
-	shown.until(`"event":"help"`)
+	tryst := typing(t, "--json", "--home", t.TempDir(), "--balancer", "9") // nobody listens there
+	tryst.types("help\nsign up inter 1 pw\n")
+	tryst.shown.until(`"event":"help"`)
 	if err := tryst.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
 	if err := tryst.Wait(); tryst.ProcessState.ExitCode() != 1 {
 		t.Errorf("%v", err)
 	}
-	shown.until(`"event":"bye"`)
+	tryst.shown.until(`"event":"bye"`)
 }
 
 // A program whose folder is gone, as that of a testnet that was stopped, ends
@@ -168,29 +179,16 @@ func TestHomeVanishes(t *testing.T) {
 	t.Parallel()
 	net := suite.testnet(t)
 	home := filepath.Join(t.TempDir(), "home")
-	tryst := exec.CommandContext(t.Context(), filepath.Join(suite.bin(t), "tryst"), "--plain", "--home", home, "--balancer", net.Balancer)
-	shown := newWaitFor(t)
-	var errs bytes.Buffer
-	tryst.Stdout, tryst.Stderr = shown, &errs
-	input, err := tryst.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := tryst.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer tryst.Process.Kill()
-	if _, err := input.Write([]byte("sign up gone 1 pw\nlogin gone1 pw\n")); err != nil {
-		t.Fatal(err)
-	}
-	shown.until("logged in as gone1\n")
+	tryst := typing(t, "--plain", "--home", home, "--balancer", net.Balancer)
+	tryst.types("sign up gone 1 pw\nlogin gone1 pw\n")
+	tryst.shown.until("logged in as gone1\n")
 	// The program may make a file in the middle of it.
 	harness.Await(t, "an empty place", func() bool { return os.RemoveAll(home) == nil })
-	if err := input.Close(); err != nil {
+	if err := tryst.input.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := tryst.Wait(); tryst.ProcessState.ExitCode() != 1 || !strings.Contains(errs.String(), home) {
-		t.Errorf("%v, and it says: %s", err, &errs)
+	if err := tryst.Wait(); tryst.ProcessState.ExitCode() != 1 || !strings.Contains(tryst.errs.String(), home) {
+		t.Errorf("%v, and it says: %s", err, &tryst.errs)
 	}
 }
 
