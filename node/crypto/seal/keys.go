@@ -61,8 +61,14 @@ func derive(secret []byte, role Role, salt [SaltSize]byte) (*keys, error) {
 // expander returns the derivation that firstUsable retries.
 func expander(secret []byte, role Role, salt [SaltSize]byte) func(retry byte) ([]byte, error) {
 	return func(retry byte) ([]byte, error) {
-		return hkdf.Expand(sha256.New, secret, info(role, retry, salt), okmSize)
+		return expandFor(secret, info(role, retry, salt), okmSize)
 	}
+}
+
+// expandFor is HKDF-SHA-256's Expand (RFC 5869, section 2.3). A secret that is
+// uniformly random needs no Extract (section 3.3).
+func expandFor(secret []byte, info string, size int) ([]byte, error) {
+	return hkdf.Expand(sha256.New, secret, info, size)
 }
 
 // info is what a derivation is for.

@@ -87,8 +87,13 @@ func (k *keys) appendTag(dst []byte, role Role, ad, header []byte, salt [SaltSiz
 	prefix = binary.BigEndian.AppendUint64(prefix, uint64(len(header)))
 	prefix = binary.BigEndian.AppendUint64(prefix, uint64(len(ciphertext)))
 
+	return k.hmac(dst, prefix, ad, header, salt[:], ciphertext)
+}
+
+// hmac appends HMAC-SHA-256 of the parts in a row to dst.
+func (k *keys) hmac(dst []byte, parts ...[]byte) []byte {
 	mac := hmac.New(sha256.New, k.mac[:])
-	for _, part := range [][]byte{prefix, ad, header, salt[:], ciphertext} {
+	for _, part := range parts {
 		mac.Write(part)
 	}
 	return mac.Sum(dst)
