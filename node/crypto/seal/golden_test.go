@@ -2,6 +2,7 @@ package seal
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"flag"
@@ -13,13 +14,14 @@ import (
 
 var update = flag.Bool("update", false, "write testdata anew; what was sealed before must go on opening, so only to add cases")
 
-const goldenFile = "testdata/suite1.json"
+const goldenPath = "testdata/suite1.json"
 
 // golden is what suite 1 must open for ever, and must seal to from the same
 // salt. Bytes are hexadecimal.
 type golden struct {
 	Messages []goldenMessage
 	Chunks   []goldenChunk
+	Files    []goldenFile
 }
 
 type goldenMessage struct {
@@ -34,6 +36,39 @@ type goldenChunk struct {
 	Last          bool
 	AD            string
 	Chunk, Sealed string
+}
+
+// goldenFile is a file of Length bytes 0, 1, ... (modulo 256), too long to keep: its
+// sealed chunks in a row have that SHA-256.
+type goldenFile struct {
+	Key, AD string
+	Length  int
+	Sealed  string
+}
+
+// sealedChunks returns the chunks of a goldenFile, sealed.
+func (f goldenFile) sealedChunks(t *testing.T) (chunks [][]byte) {
+	t.Helper()
+	k, err := key.ParseFile(unhex(t, f.Key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, content := NewStream(k, unhex(t, f.AD)), counting(0, f.Length)
+	for last := false; !last; {
+		n := min(len(content), ChunkSize)
+		last = n == len(content)
+		sealed, err := s.SealChunk(uint64(len(chunks)), last, content[:n])
+		if err != nil {
+			t.Fatal(err)
+		}
+		chunks, content = append(chunks, sealed), content[n:]
+	}
+	return chunks
+}
+
+func digest(chunks [][]byte) string {
+	sum := sha256.Sum256(bytes.Join(chunks, nil))
+	return hex.EncodeToString(sum[:])
 }
 
 func unhex(tb testing.TB, s string) []byte {
@@ -84,11 +119,16 @@ func writeGolden(t *testing.T) {
 			Chunk: hex.EncodeToString(counting(0, n)), Sealed: hex.EncodeToString(sealed),
 		})
 	}
+	for i, n := range []int{0, ChunkSize, 2*ChunkSize + 7} {
+		f := goldenFile{Key: hex.EncodeToString(counting(byte(0x40+i), key.Size)), AD: hex.EncodeToString([]byte("file")), Length: n}
+		f.Sealed = digest(f.sealedChunks(t))
+		g.Files = append(g.Files, f)
+	}
 	b, err := json.MarshalIndent(g, "", "\t")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(goldenFile, append(b, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(goldenPath, append(b, '\n'), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -97,7 +137,7 @@ func TestGolden(t *testing.T) {
 	if *update {
 		writeGolden(t)
 	}
-	b, err := os.ReadFile(goldenFile)
+	b, err := os.ReadFile(goldenPath)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +145,7 @@ func TestGolden(t *testing.T) {
 	if err := json.Unmarshal(b, &g); err != nil {
 		t.Fatal(err)
 	}
-	if len(g.Messages) == 0 || len(g.Chunks) == 0 {
+	if len(g.Messages) == 0 || len(g.Chunks) == 0 || len(g.Files) == 0 {
 		t.Fatal("no cases")
 	}
 	for i, m := range g.Messages {
@@ -131,6 +171,15 @@ func TestGolden(t *testing.T) {
 		got, err := NewStream(k, unhex(t, c.AD)).OpenChunk(c.Index, c.Last, unhex(t, c.Sealed))
 		if err != nil || !bytes.Equal(got, unhex(t, c.Chunk)) {
 			t.Errorf("chunk %d: opened %x, %v", i, got, err)
+		}
+		again, err := NewStream(k, unhex(t, c.AD)).SealChunk(c.Index, c.Last, unhex(t, c.Chunk))
+		if err != nil || !bytes.Equal(again, unhex(t, c.Sealed)) {
+			t.Errorf("chunk %d: sealed to other bytes, %v", i, err)
+		}
+	}
+	for i, f := range g.Files {
+		if got := digest(f.sealedChunks(t)); got != f.Sealed {
+			t.Errorf("file %d: sealed to other bytes, of SHA-256 %s", i, got)
 		}
 	}
 }

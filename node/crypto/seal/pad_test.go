@@ -3,6 +3,7 @@ package seal_test
 import (
 	"bytes"
 	"errors"
+	"math"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -38,6 +39,21 @@ func TestPaddedLenBounds(t *testing.T) {
 	}
 	if seal.PaddedLen(seal.MaxContent+1) <= seal.MaxPlaintext-2000 {
 		t.Error("MaxContent could be larger")
+	}
+}
+
+// Above the buckets lengths are those of the paper, written down as it has them: with
+// E = floor(log2 L) and S = floor(log2 E) + 1, the last E - S bits are zero.
+func TestPaddedLenIsPadme(t *testing.T) {
+	for n := seal.PadBucketsUpTo; n <= seal.MaxContent; n++ {
+		length := n + 1 // with the mark
+		exponent := math.Floor(math.Log2(float64(length)))
+		significant := math.Floor(math.Log2(exponent)) + 1
+		step := math.Pow(2, exponent-significant)
+		want := int(math.Ceil(float64(length)/step) * step)
+		if got := seal.PaddedLen(n); got != want {
+			t.Fatalf("PaddedLen(%d) = %d, want %d", n, got, want)
+		}
 	}
 }
 
