@@ -10,6 +10,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"pgregory.net/rapid"
 
 	"github.com/tryst-chat/tryst/node/key"
 	"github.com/tryst-chat/tryst/rendezvous/record"
@@ -269,6 +270,61 @@ func TestKeysRotate(t *testing.T) {
 		if len(k.Generations) > maxGenerations {
 			t.Fatalf("day %d: %d generations", day, len(k.Generations))
 		}
+	}
+}
+
+// Whenever a device is online: a prekey that was the published one opens what a mailbox
+// keeps for 30 days from then on, is replaced after a week, and goes in the end.
+func TestKeysRotateWheneverOnline(t *testing.T) {
+	const mailbox, day = 30 * 24 * time.Hour, 24 * time.Hour
+	rapid.Check(t, func(t *rapid.T) {
+		k, at := NewKeys(now), now
+		last := map[uint32]time.Time{} // by ID, when it was still the published one
+		for range rapid.IntRange(1, 30).Draw(t, "times online") {
+			away := rapid.OneOf(rapid.IntRange(0, 3), rapid.IntRange(3, 60)).Draw(t, "days away")
+			at = at.Add(time.Duration(away) * day)
+			last[k.Generations[0].SignedID] = at // somebody may have fetched it just now
+			before := k.Generations[0]
+			next, changed := k.Rotate(at)
+			if due := at.Sub(before.Made) >= RotateAfter; changed != due || due == (next.Generations[0].SignedID == before.SignedID) {
+				t.Fatalf("%v old, and changed: %t", at.Sub(before.Made), changed)
+			}
+			k = next
+			for id, published := range last {
+				_, signed := k.SignedPrekey(id)
+				_, lastResort := k.LastResort(id + 1)
+				if at.Sub(published) < mailbox && !(signed && lastResort) {
+					t.Fatalf("prekey %d, published %v ago, is gone", id, at.Sub(published))
+				}
+			}
+			if len(k.Generations) > maxGenerations {
+				t.Fatalf("%d generations", len(k.Generations))
+			}
+		}
+		for range 10 { // weeks
+			at = at.Add(RotateAfter)
+			k, _ = k.Rotate(at)
+		}
+		for id := range last {
+			if _, there := k.SignedPrekey(id); there {
+				t.Fatalf("prekey %d is still there ten weeks later", id)
+			}
+		}
+	})
+}
+
+// A clock that was wrong by years does not hold the rotation up once it is right.
+func TestKeysRotateAfterAWrongClock(t *testing.T) {
+	wrong := NewKeys(now.AddDate(3, 0, 0))
+	k, changed := wrong.Rotate(now)
+	if !changed || !k.Generations[0].Made.Equal(now) {
+		t.Fatal("keys from the future are never replaced")
+	}
+	if _, kept := k.SignedPrekey(wrong.Generations[0].SignedID); !kept {
+		t.Error("what was published cannot be used any more")
+	}
+	if _, changed := k.Rotate(now.Add(-time.Hour)); changed {
+		t.Error("an hour is enough to replace them")
 	}
 }
 

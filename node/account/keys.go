@@ -48,9 +48,11 @@ func NewKeys(now time.Time) Keys {
 
 // Rotate returns the keys with a new generation once the current one is
 // RotateAfter old, without those beyond KeyLifetime, and tells whether anything
-// changed: then the bundle is published anew. Call it daily.
+// changed: then the bundle is published anew. Call it daily. Keys made as long
+// after now are replaced too: the clock was wrong then, and would hold the
+// rotation up until it is right.
 func (k Keys) Rotate(now time.Time) (Keys, bool) {
-	if len(k.Generations) > 0 && now.Sub(k.Generations[0].Made) < RotateAfter {
+	if len(k.Generations) > 0 && now.Sub(k.Generations[0].Made).Abs() < RotateAfter {
 		return k, false
 	}
 	return k.renewed(now), true
