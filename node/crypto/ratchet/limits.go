@@ -15,11 +15,15 @@ const (
 	// for one chain: a mailbox holds 1,000 envelopes for a device, so no more can
 	// be overtaken by one message.
 	MaxSkippedChain = 1000
-	// MaxSkipped is the same for all chains of a session, 80 KB of state. The
-	// oldest chain's go first.
+	// MaxSkipped is the same for all chains of a session, 88 KB of state. The
+	// oldest chain's go first. A peer that leaves one message out of each of so many
+	// chains makes us keep them all: 230 KB, and as many header keys to try for a
+	// message that does not open, about 8 ms.
 	MaxSkipped = 2000
-	// MaxForward is how far ahead of the last one a message may be: what a peer
-	// can make us compute for one message, about 30 ms.
+	// MaxForward is how far ahead of the last one a message may be, what is missing
+	// at the end of the chain before included: what a peer can make us compute for
+	// one message, about 30 ms. It takes a header that is the peer's; for all others
+	// nothing is computed but the tries of the header keys.
 	MaxForward = 20000
 	// SkippedLifetime is how long the key of a message that has not come is kept:
 	// longer than the 30 days that a mailbox keeps it.

@@ -115,6 +115,9 @@ func (s *State) findKey(sealedHeader []byte, now time.Time) (key.Message, error)
 // stepReceiving is the receiving half of a DH step: the peer has a new ratchet
 // key and with it a new chain.
 func (s *State) stepReceiving(h header, now time.Time) error {
+	if s.missing(h) > MaxForward {
+		return ErrTooFar // before any work is done for it
+	}
 	if s.pending {
 		// The peer steps twice without having heard from us in between. Ours never
 		// does; with the sending half made up for, the step is as specified.
@@ -143,6 +146,16 @@ func (s *State) stepReceiving(h header, now time.Time) error {
 	s.root, s.peer, s.nextReceiveHeader = root, h.ratchet, nextHeader
 	s.pending = true
 	return nil
+}
+
+// missing returns how many messages a header that begins a chain says are missing:
+// at the end of the chain before, and at the beginning of its own.
+func (s *State) missing(h header) uint64 {
+	n := uint64(h.n)
+	if s.receiving != nil && h.previous > s.receiving.next {
+		n += uint64(h.previous - s.receiving.next)
+	}
+	return n
 }
 
 // stepSending is the sending half of a DH step: a new ratchet key of our own

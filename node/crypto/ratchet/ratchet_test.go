@@ -109,83 +109,91 @@ type flight struct {
 	arrived                bool
 }
 
-// Messages may be lost, doubled, reordered, changed and sent both ways at once,
-// and either side may restart: each message that is let through is read once,
-// as it was sent, and nothing else is.
+// Messages may be lost, doubled, reordered, changed, late by weeks and sent both ways
+// at once, and either side may restart: each message that is let through is read
+// once, as it was sent, and nothing else is.
 func TestInterleavings(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var sides [2]*ratchet.State
-		sides[0], sides[1] = newPair(t)
-		var toward [2][]*flight // by receiver
-		heard := [2]bool{true, false}
-		now := start
+	times := 8 // as many interleavings as rapid does by itself
+	if testing.Short() {
+		times = 1
+	}
+	for range times {
+		rapid.Check(t, interleave)
+	}
+}
 
-		// Fewer turns than MaxRetired: duplicates are always told as such.
-		for range rapid.IntRange(0, ratchet.MaxRetired).Draw(t, "steps") {
-			me := rapid.IntRange(0, 1).Draw(t, "side")
-			s := sides[me]
-			switch rapid.SampledFrom([]string{"send", "send", "receive", "receive", "receive", "tamper", "restart", "prepare"}).Draw(t, "action") {
-			case "send":
-				f := &flight{
-					ad:        rapid.SliceOfN(rapid.Byte(), 0, 4).Draw(t, "ad"),
-					plaintext: rapid.SliceOfN(rapid.Byte(), 0, 600).Draw(t, "plaintext"),
-				}
-				var err error
-				if f.message, err = s.Encrypt(f.ad, f.plaintext); !heard[me] {
-					if !errors.Is(err, ratchet.ErrNotReady) {
-						t.Fatalf("error %v, want ErrNotReady", err)
-					}
-					continue
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				toward[1-me] = append(toward[1-me], f)
-			case "receive":
-				if len(toward[me]) == 0 {
-					continue
-				}
-				f := rapid.SampledFrom(toward[me]).Draw(t, "flight")
-				got, err := s.Decrypt(f.ad, f.message, now)
-				switch {
-				case f.arrived && !errors.Is(err, ratchet.ErrDuplicate):
-					t.Fatalf("the second time: %q, %v; want ErrDuplicate", got, err)
-				case !f.arrived && (err != nil || !bytes.Equal(got, f.plaintext)):
-					t.Fatalf("%q came as %q, %v", f.plaintext, got, err)
-				}
-				f.arrived, heard[me] = true, true
-			case "tamper":
-				if len(toward[me]) == 0 {
-					continue
-				}
-				f := rapid.SampledFrom(toward[me]).Draw(t, "flight")
-				bad := bytes.Clone(f.message)
-				bad[rapid.IntRange(0, len(bad)-1).Draw(t, "at")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
-				before := marshal(t, s)
-				if got, err := s.Decrypt(f.ad, bad, now); err == nil {
-					t.Fatalf("a changed message came as %q", got)
-				}
-				if !bytes.Equal(marshal(t, s), before) {
-					t.Fatal("the state changed on an error")
-				}
-			case "restart":
-				stored := marshal(t, s)
-				restored, err := ratchet.UnmarshalState(stored)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !bytes.Equal(marshal(t, restored), stored) {
-					t.Fatal("a state is not what was stored")
-				}
-				sides[me] = restored
-			case "prepare":
-				if err := s.Prepare(); err != nil {
-					t.Fatal(err)
-				}
+func interleave(t *rapid.T) {
+	var sides [2]*ratchet.State
+	sides[0], sides[1] = newPair(t)
+	var toward [2][]*flight // by receiver
+	heard := [2]bool{true, false}
+	now := start
+
+	// Fewer turns than MaxRetired: duplicates are always told as such.
+	for range rapid.IntRange(0, ratchet.MaxRetired).Draw(t, "steps") {
+		me := rapid.IntRange(0, 1).Draw(t, "side")
+		s := sides[me]
+		switch rapid.SampledFrom([]string{"send", "send", "receive", "receive", "receive", "tamper", "restart", "prepare"}).Draw(t, "action") {
+		case "send":
+			f := &flight{
+				ad:        rapid.SliceOfN(rapid.Byte(), 0, 4).Draw(t, "ad"),
+				plaintext: rapid.SliceOfN(rapid.Byte(), 0, 600).Draw(t, "plaintext"),
 			}
-			now = now.Add(time.Duration(rapid.IntRange(0, 60).Draw(t, "seconds")) * time.Second)
+			var err error
+			if f.message, err = s.Encrypt(f.ad, f.plaintext); !heard[me] {
+				if !errors.Is(err, ratchet.ErrNotReady) {
+					t.Fatalf("error %v, want ErrNotReady", err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			toward[1-me] = append(toward[1-me], f)
+		case "receive":
+			if len(toward[me]) == 0 {
+				continue
+			}
+			f := rapid.SampledFrom(toward[me]).Draw(t, "flight")
+			got, err := s.Decrypt(f.ad, f.message, now)
+			switch {
+			case f.arrived && !errors.Is(err, ratchet.ErrDuplicate):
+				t.Fatalf("the second time: %q, %v; want ErrDuplicate", got, err)
+			case !f.arrived && (err != nil || !bytes.Equal(got, f.plaintext)):
+				t.Fatalf("%q came as %q, %v", f.plaintext, got, err)
+			}
+			f.arrived, heard[me] = true, true
+		case "tamper":
+			if len(toward[me]) == 0 {
+				continue
+			}
+			f := rapid.SampledFrom(toward[me]).Draw(t, "flight")
+			bad := bytes.Clone(f.message)
+			bad[rapid.IntRange(0, len(bad)-1).Draw(t, "at")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+			before := marshal(t, s)
+			if got, err := s.Decrypt(f.ad, bad, now); err == nil {
+				t.Fatalf("a changed message came as %q", got)
+			}
+			if !bytes.Equal(marshal(t, s), before) {
+				t.Fatal("the state changed on an error")
+			}
+		case "restart":
+			stored := marshal(t, s)
+			restored, err := ratchet.UnmarshalState(stored)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(marshal(t, restored), stored) {
+				t.Fatal("a state is not what was stored")
+			}
+			sides[me] = restored
+		case "prepare":
+			if err := s.Prepare(); err != nil {
+				t.Fatal(err)
+			}
 		}
-	})
+		now = now.Add(time.Duration(rapid.IntRange(0, 12).Draw(t, "hours")) * time.Hour) // a month in all
+	}
 }
 
 // A message at the end of a chain comes after the next chain has begun, which

@@ -122,63 +122,73 @@ func TestLateDistribution(t *testing.T) {
 // Gossip loses, doubles and reorders, and both sides restart: each message that
 // arrives is read once, as it was sent, under its number.
 func TestInterleavings(t *testing.T) {
-	type flight struct {
-		message, ad, plaintext []byte
-		iteration              uint32
-		arrived                bool
+	times := 6 // as many interleavings as rapid does by itself
+	if testing.Short() {
+		times = 1
 	}
-	rapid.Check(t, func(t *rapid.T) {
-		s := newSender(t)
-		r := newReceiver(t, s)
-		var sent []*flight
-		for range rapid.IntRange(0, 40).Draw(t, "steps") {
-			action := rapid.SampledFrom([]string{"send", "send", "receive", "receive", "receive", "tamper", "restart"}).Draw(t, "action")
-			if len(sent) == 0 && action != "restart" {
-				action = "send"
+	for range times {
+		rapid.Check(t, interleave)
+	}
+}
+
+// flight is a message under way.
+type flight struct {
+	message, ad, plaintext []byte
+	iteration              uint32
+	arrived                bool
+}
+
+func interleave(t *rapid.T) {
+	s := newSender(t)
+	r := newReceiver(t, s)
+	var sent []*flight
+	for range rapid.IntRange(0, 40).Draw(t, "steps") {
+		action := rapid.SampledFrom([]string{"send", "send", "receive", "receive", "receive", "tamper", "restart"}).Draw(t, "action")
+		if len(sent) == 0 && action != "restart" {
+			action = "send"
+		}
+		switch action {
+		case "send":
+			f := &flight{
+				ad:        rapid.SliceOfN(rapid.Byte(), 0, 4).Draw(t, "ad"),
+				plaintext: rapid.SliceOfN(rapid.Byte(), 0, 600).Draw(t, "plaintext"),
 			}
-			switch action {
-			case "send":
-				f := &flight{
-					ad:        rapid.SliceOfN(rapid.Byte(), 0, 4).Draw(t, "ad"),
-					plaintext: rapid.SliceOfN(rapid.Byte(), 0, 600).Draw(t, "plaintext"),
-				}
-				var err error
-				if f.message, f.iteration, err = s.Encrypt(f.ad, f.plaintext); err != nil {
-					t.Fatal(err)
-				}
-				sent = append(sent, f)
-			case "receive":
-				f := rapid.SampledFrom(sent).Draw(t, "flight")
-				got, iteration, err := r.Decrypt(f.ad, f.message)
-				switch {
-				case f.arrived && !errors.Is(err, senderkey.ErrDuplicate):
-					t.Fatalf("the second time: %q, %v; want ErrDuplicate", got, err)
-				case !f.arrived && (err != nil || iteration != f.iteration || !bytes.Equal(got, f.plaintext)):
-					t.Fatalf("%q came as %q, iteration %d, %v", f.plaintext, got, iteration, err)
-				}
-				f.arrived = true
-			case "tamper":
-				f := rapid.SampledFrom(sent).Draw(t, "flight")
-				bad := bytes.Clone(f.message)
-				bad[rapid.IntRange(0, len(bad)-1).Draw(t, "at")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
-				if got, _, err := r.Decrypt(f.ad, bad); !errors.Is(err, senderkey.ErrDecrypt) && !errors.Is(err, senderkey.ErrOtherChain) {
-					t.Fatalf("a changed message: %q, %v", got, err)
-				}
-			case "restart":
-				storedS, storedR := marshal(t, s), marshal(t, r)
-				var err error
-				if s, err = senderkey.ParseSender(storedS); err != nil {
-					t.Fatal(err)
-				}
-				if r, err = senderkey.ParseReceiver(storedR); err != nil {
-					t.Fatal(err)
-				}
-				if !bytes.Equal(marshal(t, s), storedS) || !bytes.Equal(marshal(t, r), storedR) {
-					t.Fatal("a state is not what was stored")
-				}
+			var err error
+			if f.message, f.iteration, err = s.Encrypt(f.ad, f.plaintext); err != nil {
+				t.Fatal(err)
+			}
+			sent = append(sent, f)
+		case "receive":
+			f := rapid.SampledFrom(sent).Draw(t, "flight")
+			got, iteration, err := r.Decrypt(f.ad, f.message)
+			switch {
+			case f.arrived && !errors.Is(err, senderkey.ErrDuplicate):
+				t.Fatalf("the second time: %q, %v; want ErrDuplicate", got, err)
+			case !f.arrived && (err != nil || iteration != f.iteration || !bytes.Equal(got, f.plaintext)):
+				t.Fatalf("%q came as %q, iteration %d, %v", f.plaintext, got, iteration, err)
+			}
+			f.arrived = true
+		case "tamper":
+			f := rapid.SampledFrom(sent).Draw(t, "flight")
+			bad := bytes.Clone(f.message)
+			bad[rapid.IntRange(0, len(bad)-1).Draw(t, "at")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+			if got, _, err := r.Decrypt(f.ad, bad); !errors.Is(err, senderkey.ErrDecrypt) && !errors.Is(err, senderkey.ErrOtherChain) {
+				t.Fatalf("a changed message: %q, %v", got, err)
+			}
+		case "restart":
+			storedS, storedR := marshal(t, s), marshal(t, r)
+			var err error
+			if s, err = senderkey.ParseSender(storedS); err != nil {
+				t.Fatal(err)
+			}
+			if r, err = senderkey.ParseReceiver(storedR); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(marshal(t, s), storedS) || !bytes.Equal(marshal(t, r), storedR) {
+				t.Fatal("a state is not what was stored")
 			}
 		}
-	})
+	}
 }
 
 func TestEveryByteCounts(t *testing.T) {
