@@ -3,10 +3,12 @@ package group
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/tryst-chat/tryst/node/crypto/senderkey"
 	"github.com/tryst-chat/tryst/node/wire"
 )
 
@@ -50,15 +52,46 @@ func (s State) Lacks(have []wire.Have) bool {
 // Repair takes a message that another member device has passed on, whoever that
 // is: the chain's key says who sent it. It takes only what opens at once, and
 // returns ErrMessage for anything else and nothing for what is here already.
+//
+// What is passed on may be of this device's own chain, and new to it: then its home
+// was replaced by an old copy of itself. The chain is given up, since the numbers
+// that follow have been used, and the next Send begins another; what this device
+// sent before comes back as Delivered, from itself.
 func (s State) Repair(message []byte) (State, []Delivered, error) {
 	m, err := s.parseMessage(message)
 	if err != nil {
 		return s, nil, err
 	}
 	r, known := s.receivers[m.chain]
-	if !known {
+	switch {
+	case known && r.from.Device != s.self.Device:
+		next, delivered, _, err := s.Receive(r.from, message)
+		return next, delivered, err
+	case known:
+		return s.repairOwn(r, m)
+	case s.sender != nil && m.chain == s.sender.ChainID():
+		chain, err := senderkey.NewReceiver(s.sender.Distribution())
+		if err != nil {
+			return s, nil, fmt.Errorf("group: own chain: %w", err)
+		}
+		return s.repairOwn(receiver{s.self, chain}, m)
+	default:
 		return s, nil, fmt.Errorf("%w: of a chain that is not here", ErrMessage)
 	}
-	next, delivered, _, err := s.Receive(r.from, message)
-	return next, delivered, err
+}
+
+// repairOwn takes a message that this device sent and does not know of. r is what
+// reads its own chain from where it thinks that it stands.
+func (s State) repairOwn(r receiver, m groupMessage) (State, []Delivered, error) {
+	opened, after, err := r.open(s.self, m)
+	switch {
+	case errors.Is(err, senderkey.ErrBefore), errors.Is(err, senderkey.ErrDuplicate):
+		return s, nil, nil
+	case err != nil:
+		return s, nil, err
+	}
+	if s.sender != nil && s.sender.ChainID() == m.chain {
+		s.sender, s.handed = nil, nil
+	}
+	return s.withReceiver(m.chain, after), []Delivered{opened}, nil
 }

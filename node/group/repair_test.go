@@ -75,3 +75,56 @@ func TestHaveAndLacks(t *testing.T) {
 		t.Error("bob lacks something still")
 	}
 }
+
+// A home that was restored from a copy sends on numbers of its chain that it has used.
+// It hears of that from any member that it asks for messages: what it sent and does not
+// know of comes back, and its next message goes out in a new chain.
+func TestRestoredHomeGetsANewChain(t *testing.T) {
+	alice, bob := newSelf(t, "alice1"), newSelf(t, "bob2")
+	c := newCircle(t, alice, bob)
+	c.receive(t, 0, 1, c.send(t, 0, "zero"))
+	copied := c.states[0]
+	var lost []Sealed
+	for _, text := range []string{"one", "two", "three"} {
+		m := c.sendOnly(t, 0, text).Sealed
+		c.receive(t, 0, 1, m.Message)
+		lost = append(lost, m)
+	}
+	for _, m := range lost {
+		if s, delivered, err := c.states[0].Repair(m.Message); err != nil || len(delivered) != 0 || s.sender == nil {
+			t.Fatalf("passed on to a home that knows it: %d delivered, %v", len(delivered), err)
+		}
+		for i := range m.Message {
+			forged := bytes.Clone(m.Message)
+			forged[i] ^= 1
+			if s, delivered, err := copied.Repair(forged); err == nil && len(delivered) > 0 || s.sender == nil {
+				t.Fatalf("byte %d changed, and it gives its chain up: %v", i, err)
+			}
+		}
+	}
+
+	c.states[0] = roundTrip(t, copied, c.acts)
+	if have := c.states[0].Have(); have[0].Chain != lost[0].Chain || have[0].Next != lost[0].Iteration {
+		t.Fatalf("it asks for %+v, and so is not answered", have)
+	}
+	for _, i := range []int{2, 0, 1, 0} { // in any order, and twice
+		s, delivered, err := c.states[0].Repair(lost[i].Message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(delivered) > 0 {
+			expectContent(t, delivered, alice, []string{"one", "two", "three"}[i])
+		}
+		c.states[0] = roundTrip(t, s, c.acts)
+	}
+	if have := c.states[0].Have(); len(have) != 1 || have[0].Next != 4 || len(have[0].Missing) != 0 {
+		t.Errorf("after that it lacks something: %+v", have)
+	}
+	out := c.sendOnly(t, 0, "on")
+	if out.Sealed.Chain == lost[0].Chain || out.Sealed.Iteration != 0 || out.SenderKeys[bob.Device] == nil {
+		t.Fatalf("it goes on in chain %x at %d", out.Sealed.Chain, out.Sealed.Iteration)
+	}
+	c.hand(t, 0, 1, out.SenderKeys[bob.Device])
+	delivered, _ := c.receive(t, 0, 1, out.Sealed.Message)
+	expectContent(t, delivered, alice, "on")
+}
