@@ -31,8 +31,11 @@ func (s *schedule) expand(key *[KeySize]byte) {
 	}
 	for r := range s {
 		from, to := &wiring[r], &s[r]
-		for i := range to {
+		for i := 0; i < len(to); i += 4 { // one by one takes a third longer
 			to[i] = masks[from[i]%512]
+			to[i+1] = masks[from[i+1]%512]
+			to[i+2] = masks[from[i+2]%512]
+			to[i+3] = masks[from[i+3]%512]
 		}
 	}
 }
