@@ -184,3 +184,29 @@ func TestAllocatesNothing(t *testing.T) {
 		}
 	})
 }
+
+// The stack may have to grow, and so move, at any call on the way to a core.
+// Source and destination are on it.
+func TestCoresOnGrowingStacks(t *testing.T) {
+	onCores(t, func(t *testing.T, c core) {
+		key, counter := randomCase(5)
+		want := oracle(key, counter, make([]byte, maxBatch))
+		var deeper func(depth int) bool
+		deeper = func(depth int) bool {
+			var frame [maxBatch]byte
+			if depth > 0 {
+				frame[0] = 1 // or the frame would be as good as none
+				return deeper(depth-1) && frame[0] == 1
+			}
+			c.xor(frame[:], frame[:], &key, counter)
+			return bytes.Equal(frame[:], want)
+		}
+		for depth := range 60 {
+			done := make(chan bool)
+			go func() { done <- deeper(depth) }()
+			if !<-done {
+				t.Errorf("%d calls deep: differs from crypto/des", depth)
+			}
+		}
+	})
+}
