@@ -16,6 +16,7 @@ func (c core) xor(dst, src []byte, key *[KeySize]byte, counter uint64) {
 	if len(src) == 0 {
 		return
 	}
+	_ = dst[len(src)-1] // panic before anything is written, not after
 	var (
 		keys   schedule
 		blocks planes

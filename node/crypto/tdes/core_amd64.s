@@ -187,7 +187,8 @@ TEXT ·xor256(SB), 0, $4128-32
 	VPBROADCASTQ 504(SI), Y0
 	VMOVDQU Y0, 2016(AX)
 
-	// AX is the left half, BX the right, CX the round keys, R8 spilled vectors.
+	// AX is the left half, BX the right, CX the round keys, R8 spilled vectors,
+	// R11 room to transpose.
 	MOVQ $3, R9
 des:
 	MOVQ $16, R10

@@ -160,6 +160,25 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
+// A destination that is too short is the caller's mistake, and is not written.
+func TestShortDestinationPanics(t *testing.T) {
+	key := [tdes.KeySize]byte(unhex(t, exampleKey))
+	for _, n := range []int{1, 9, 512, 2048, 5000} {
+		dst := make([]byte, n-1, n)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%d bytes into %d: no panic", n, n-1)
+				}
+			}()
+			_ = tdes.XORKeyStream(dst, make([]byte, n), &key, [tdes.BlockSize]byte{})
+		}()
+		if !bytes.Equal(dst, make([]byte, n-1)) {
+			t.Errorf("%d bytes into %d: written", n, n-1)
+		}
+	}
+}
+
 // Two keys that differ in one key bit, whichever, are distinct; in a parity bit
 // they are not.
 func TestDistinctSeesEveryKeyBit(t *testing.T) {

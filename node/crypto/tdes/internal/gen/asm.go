@@ -87,7 +87,7 @@ func assembly(circuits [fips46.Boxes]sbox.Circuit) string {
 	a.op("LEAQ %d(AX), R8", 2*stateSize)
 	counter(&a)
 
-	a.comment("AX is the left half, BX the right, CX the round keys, R8 spilled vectors.")
+	a.comment("AX is the left half, BX the right, CX the round keys, R8 spilled vectors,\n\t// R11 room to transpose.")
 	a.op("MOVQ $3, R9")
 	a.WriteString("des:\n")
 	a.op("MOVQ $%d, R10", fips46.Rounds)
