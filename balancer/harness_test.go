@@ -128,6 +128,7 @@ func newHostWith(t *testing.T, options ...libp2p.Option) host.Host {
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.DisableMetrics(),
 		libp2p.DisableIdentifyAddressDiscovery(),
+		libp2p.SwarmOpts(swarm.WithDialTimeout(harness.Timeout), swarm.WithDialTimeoutLocal(harness.Timeout)),
 	}, options...)...)
 	if err != nil {
 		t.Fatal(err)
