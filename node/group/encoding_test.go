@@ -150,6 +150,52 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// Whatever bit of a stored state has changed: it is refused, or it is another state,
+// with the changed bytes as its one encoding.
+func TestChangedStates(t *testing.T) {
+	c, s := fullState(t)
+	stored, err := s.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range stored {
+		changed := bytes.Clone(stored)
+		changed[i] ^= 1 << (i % 8)
+		s, err := Parse(changed, c.states[0].Statements(), c.acts)
+		if err != nil {
+			continue
+		}
+		if again, err := s.MarshalBinary(); err != nil || !bytes.Equal(again, changed) {
+			t.Errorf("byte %d changed: encodes to other bytes, %v", i, err)
+		}
+	}
+}
+
+// FuzzRepair passes on what it likes, also as of the device's own chain.
+func FuzzRepair(f *testing.F) {
+	c, s := fullState(f)
+	genuine := map[string]bool{}
+	for from := range c.states[:2] { // of a chain that s has, and of its own
+		for range 2 {
+			m := c.send(f, from, "passed on")
+			genuine[string(m)] = true
+			f.Add(m)
+		}
+	}
+	f.Fuzz(func(t *testing.T, message []byte) {
+		next, delivered, err := s.Repair(message)
+		if len(delivered) > 0 && (err != nil || string(delivered[0].Content) != "passed on") {
+			t.Fatal("a forged message was delivered")
+		}
+		if next.sender == nil && !genuine[string(message)] && len(delivered) == 0 {
+			t.Fatal("a forged message took the own chain away")
+		}
+		if err == nil {
+			roundTrip(t, next, c.acts)
+		}
+	})
+}
+
 func FuzzReceive(f *testing.F) {
 	c, s := fullState(f)
 	f.Add(s.buffered[0].message)

@@ -179,6 +179,23 @@ func TestNobodySpeaksAsAnother(t *testing.T) {
 	}
 }
 
+// A chain of another group, or of another epoch than it was sent for, is refused,
+// whoever hands it out.
+func TestSenderKeysOfAnotherGroup(t *testing.T) {
+	alice, bob := newSelf(t, "alice1"), newSelf(t, "bob2")
+	c, other := newCircle(t, alice, bob), newCircle(t, alice, bob)
+	foreign := other.sendOnly(t, 0, "elsewhere").SenderKeys[bob.Device]
+	if _, _, err := c.states[1].AcceptSenderKey(alice.Member, 1, foreign); !errors.Is(err, ErrSenderKey) {
+		t.Errorf("of another group: %v", err)
+	}
+	own := c.sendOnly(t, 0, "here").SenderKeys[bob.Device]
+	for _, epoch := range []uint64{0, 2} {
+		if _, _, err := c.states[1].AcceptSenderKey(alice.Member, epoch, own); !errors.Is(err, ErrSenderKey) {
+			t.Errorf("as of epoch %d: %v", epoch, err)
+		}
+	}
+}
+
 func TestEveryChangedByteIsNoticed(t *testing.T) {
 	c := newCircle(t, newSelf(t, "alice1"), newSelf(t, "bob2"))
 	message := c.send(t, 0, "hello")

@@ -315,6 +315,26 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// FuzzAgreement agrees with whatever may be sent as a public key or a ciphertext:
+// nothing panics, and a secret of zero never comes out.
+func FuzzAgreement(f *testing.F) {
+	own, kem := key.NewDH(), key.NewKEM()
+	f.Add(make([]byte, key.Size))
+	f.Add(key.NewDH().Public().Bytes())
+	f.Add(make([]byte, key.KEMCiphertextSize))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if peer, err := key.ParseDHPublic(b); err == nil {
+			shared, err := own.Shared(peer)
+			if (err != nil) != (shared == [key.Size]byte{}) {
+				t.Errorf("agreed on %x with %x, %v", shared, b, err)
+			}
+		}
+		if shared, err := kem.Decapsulate(b); (err != nil) != (len(b) != key.KEMCiphertextSize) || err == nil && shared == [key.Size]byte{} {
+			t.Errorf("decapsulated %x of %d bytes, %v", shared, len(b), err)
+		}
+	})
+}
+
 // FuzzParse checks that what any Parse function accepts it also returns.
 func FuzzParse(f *testing.F) {
 	for _, k := range secrets(f) {
@@ -339,5 +359,19 @@ func FuzzParse(f *testing.F) {
 		check("KEM", kem.Bytes(), err)
 		kemPublic, err := key.ParseKEMPublic(b)
 		check("KEMPublic", kemPublic.Bytes(), err)
+		dhPublic, err := key.ParseDHPublic(b)
+		check("DHPublic", dhPublic.Bytes(), err)
+		message, err := key.ParseMessage(b)
+		check("Message", message.Bytes(), err)
+		chain, err := key.ParseChain(b)
+		check("Chain", chain.Bytes(), err)
+		file, err := key.ParseFile(b)
+		check("File", file.Bytes(), err)
+		epoch, err := key.ParseEpoch(b)
+		check("Epoch", epoch.Bytes(), err)
+		store, err := key.ParseStore(b)
+		check("Store", store.Bytes(), err)
+		sync, err := key.ParseSync(b)
+		check("Sync", sync.Bytes(), err)
 	})
 }

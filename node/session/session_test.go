@@ -309,6 +309,52 @@ func TestRecordEncoding(t *testing.T) {
 	}
 }
 
+// Whatever bit of a stored record has changed: it is refused, or it is another record,
+// with the changed bytes as its one encoding.
+func TestChangedRecords(t *testing.T) {
+	alice, bob := newPair(t)
+	alice.begin(t, bob, true)
+	bob.mustDecrypt(t, alice, alice.encrypt(t, bob, "hello"), "hello")
+	for _, d := range []*device{alice, bob} {
+		stored := []byte(encoded(t, d.record))
+		for i := range stored {
+			changed := bytes.Clone(stored)
+			changed[i] ^= 1 << (i % 8)
+			r, err := ParseRecord(changed)
+			if err == nil && encoded(t, r) != string(changed) || err != nil && !errors.Is(err, ErrRecord) {
+				t.Errorf("byte %d changed: encodes to other bytes, or %v", i, err)
+			}
+		}
+	}
+}
+
+// An envelope is its head and the ratchet's message, in one way.
+func FuzzParseEnvelope(f *testing.F) {
+	alice, bob := newPair(f)
+	alice.begin(f, bob, true)
+	f.Add(alice.encrypt(f, bob, "hello"))
+	bob.mustDecrypt(f, alice, alice.encrypt(f, bob, "hello"), "hello")
+	f.Add(bob.encrypt(f, alice, "hello"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, err := parseEnvelope(b)
+		if err != nil {
+			if !errors.Is(err, ErrOpen) {
+				t.Errorf("error %v, want ErrOpen", err)
+			}
+			return
+		}
+		var initial []byte
+		if e.initial != nil {
+			if initial, err = e.initial.MarshalBinary(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(append(head(initial), e.message...), b) || !bytes.Equal(head(initial), e.head) {
+			t.Errorf("%x is made of other parts", b)
+		}
+	})
+}
+
 func FuzzParseRecord(f *testing.F) {
 	alice, bob := newPair(f)
 	f.Add([]byte(encoded(f, Record{})))

@@ -137,6 +137,22 @@ func TestUnmarshalStateRefuses(t *testing.T) {
 	}
 }
 
+// Whatever bit of a stored state has changed: it is refused, or it is another state,
+// with the changed bytes as its one encoding.
+func TestChangedStates(t *testing.T) {
+	g, _, _ := readGolden(t)
+	for _, stored := range [][]byte{unhex(t, g.Alice), unhex(t, g.Bob)} {
+		for i := range stored {
+			changed := bytes.Clone(stored)
+			changed[i] ^= 1 << (i % 8)
+			s, err := ratchet.UnmarshalState(changed)
+			if err == nil && !bytes.Equal(marshal(t, s), changed) || err != nil && !errors.Is(err, ratchet.ErrState) {
+				t.Errorf("byte %d changed: encodes to other bytes, or %v", i, err)
+			}
+		}
+	}
+}
+
 func FuzzUnmarshalState(f *testing.F) {
 	g, _, _ := readGolden(f)
 	f.Add(unhex(f, g.Alice))

@@ -142,6 +142,54 @@ func TestParsersRefuse(t *testing.T) {
 	}
 }
 
+// Whatever bit of a stored state or a distribution has changed: it is refused, or it is
+// another one, with the changed bytes as its one encoding.
+func TestChangedStates(t *testing.T) {
+	g := readGolden(t)
+	for name, test := range map[string]struct {
+		encoded string
+		again   func([]byte) ([]byte, error)
+	}{
+		"sender": {g.Sender, func(b []byte) ([]byte, error) {
+			s, err := senderkey.ParseSender(b)
+			if err != nil {
+				return nil, err
+			}
+			return s.MarshalBinary()
+		}},
+		"receiver": {g.Receiver, func(b []byte) ([]byte, error) {
+			r, err := senderkey.ParseReceiver(b)
+			if err != nil {
+				return nil, err
+			}
+			return r.MarshalBinary()
+		}},
+	} {
+		encoded := unhex(t, test.encoded)
+		for i := range encoded {
+			changed := bytes.Clone(encoded)
+			changed[i] ^= 1 << (i % 8)
+			again, err := test.again(changed)
+			if err == nil && !bytes.Equal(again, changed) || err != nil && !errors.Is(err, senderkey.ErrState) {
+				t.Errorf("%s, byte %d changed: encodes to %x, %v", name, i, again, err)
+			}
+		}
+	}
+	message := unhex(t, g.Messages[0].Message)
+	distribution := unhex(t, g.Distribution)
+	for i := range distribution {
+		changed := bytes.Clone(distribution)
+		changed[i] ^= 1 << (i % 8)
+		if r, err := senderkey.NewReceiver(changed); err == nil {
+			got, _, err := r.Decrypt([]byte("ad"), message)
+			at := 1 + senderkey.GroupIDSize + 8 + senderkey.ChainIDSize // of the iteration
+			if err == nil && (i < at || i >= at+4) {
+				t.Errorf("distribution byte %d changed, and it opens %q", i, got)
+			}
+		}
+	}
+}
+
 // FuzzParse feeds all three decoders and uses what they accept.
 func FuzzParse(f *testing.F) {
 	g := readGolden(f)
