@@ -31,17 +31,18 @@ func TestModel(t *testing.T) {
 		n := &network{circle: newCircle(t, selves...), opened: make(map[arrival]bool), secrets: make(map[uint64]secretOf), logs: make([][]Sealed, len(selves)), audience: make(map[string][]record.Account), wasGone: make(map[record.Account]bool)}
 		n.longest, n.servers = n.states[0].Statements(), n.states[0].Chain()
 		r.Repeat(map[string]func(*rapid.T){
-			"send":    func(r *rapid.T) { n.speak(r, device(r)) },
-			"arrive":  func(r *rapid.T) { n.arrive(r, rapid.Bool().Draw(r, "again")) },
-			"lose":    func(r *rapid.T) { n.lose(r) },
-			"key":     func(r *rapid.T) { n.bringKey(r) },
-			"rekey":   func(r *rapid.T) { n.rekey(r, device(r)) },
-			"catchUp": func(r *rapid.T) { n.catchUp(r, device(r)) },
-			"leave":   func(r *rapid.T) { n.leave(r, device(r)) },
-			"remove":  func(r *rapid.T) { n.remove(r, device(r), n.selves[device(r)].Account) },
-			"return":  func(r *rapid.T) { n.comeBack(r, device(r)) },
-			"repair":  func(r *rapid.T) { n.repair(r, device(r), device(r)) },
-			"restart": func(r *rapid.T) { n.restart(r, device(r)) },
+			"send":     func(r *rapid.T) { n.speak(r, device(r)) },
+			"arrive":   func(r *rapid.T) { n.arrive(r, rapid.Bool().Draw(r, "again")) },
+			"lose":     func(r *rapid.T) { n.lose(r) },
+			"overhear": func(r *rapid.T) { n.overhear(r, device(r)) },
+			"key":      func(r *rapid.T) { n.bringKey(r) },
+			"rekey":    func(r *rapid.T) { n.rekey(r, device(r)) },
+			"catchUp":  func(r *rapid.T) { n.catchUp(r, device(r)) },
+			"leave":    func(r *rapid.T) { n.leave(r, device(r)) },
+			"remove":   func(r *rapid.T) { n.remove(r, device(r), n.selves[device(r)].Account) },
+			"return":   func(r *rapid.T) { n.comeBack(r, device(r)) },
+			"repair":   func(r *rapid.T) { n.repair(r, device(r), device(r)) },
+			"restart":  func(r *rapid.T) { n.restart(r, device(r)) },
 			"stranger": func(r *rapid.T) {
 				if len(n.air) == 0 {
 					r.Skip()
@@ -63,6 +64,7 @@ func device(r *rapid.T) int { return rapid.IntRange(0, 3).Draw(r, "device") }
 type network struct {
 	*circle
 	air      []packet
+	past     []packet // everything that was ever on its way
 	keys     []handing
 	said     []saying
 	logs     [][]Sealed                  // by device, what it can pass on
@@ -115,7 +117,7 @@ func (n *network) speak(r *rapid.T, from int) {
 			n.keys = append(n.keys, handing{from, to, epoch, key})
 		}
 		if p := (packet{from, to, out.Sealed.Message, text}); to != from {
-			n.air = append(n.air, p)
+			n.air, n.past = append(n.air, p), append(n.past, p)
 			if !n.servers.Member(self.Account) { // nothing escapes who is gone
 				n.deliver(r, p)
 			}
@@ -252,6 +254,17 @@ func (n *network) comeBack(r *rapid.T, i int) {
 	n.append(r, n.selves[i].Account, statement)
 	if n.states[i], err = FromChain(n.longest, n.acts, n.selves[i].Member); err != nil {
 		r.Fatal(err)
+	}
+}
+
+// overhear brings a device anything that was ever said, whomever it was for.
+func (n *network) overhear(r *rapid.T, to int) {
+	if len(n.past) == 0 {
+		r.Skip()
+	}
+	p := n.past[rapid.IntRange(0, len(n.past)-1).Draw(r, "past")]
+	if p.to = to; p.from != to {
+		n.deliver(r, p)
 	}
 }
 
