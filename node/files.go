@@ -177,7 +177,11 @@ func unreadable(path string, err error) *Error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fail(CodeNoFile, err, "Check its permissions.", "The file %q may not be read.", path)
 	}
-	return fail(CodeNoFile, err, "Check it and try again.", "The file %q cannot be read: %v.", path, err)
+	why := err
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		why = at.Err // the path is named already
+	}
+	return fail(CodeNoFile, err, "Check it and try again.", "The file %q cannot be read: %v.", path, why)
 }
 
 // send announces a file to an account.

@@ -43,6 +43,9 @@ func openLink(ctx context.Context, cfg *Config, device key.Device) (*link, error
 		LoopbackOnly: allLoopback(cfg.Balancers),
 		NoListen:     cfg.noListen,
 	})
+	if errors.Is(err, transport.ErrPortTaken) {
+		return nil, fail(CodeBusy, err, "Choose another one with --listen, or leave it out.", "Port %d is taken by another program.", cfg.ListenPort)
+	}
 	if err != nil {
 		return nil, fail(CodeBusy, err, "Choose another port with --listen, or leave it out.", "This device cannot listen for others: %v.", err)
 	}

@@ -21,6 +21,10 @@ const (
 	// not wait for long: closures take microseconds, a sync about a millisecond.
 	maxBatch = 256
 
+	// closeTimeout is how long closing may take: well above writing a memTable to a
+	// slow disk.
+	closeTimeout = 15 * time.Second
+
 	// cacheSize is for blocks and for table indexes alike: one node's conversations
 	// are small, and several nodes may share a machine.
 	cacheSize = 8 << 20

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -223,5 +224,22 @@ func (s *Store) Close() error {
 	close(s.closing)
 	<-s.done
 	s.views.Wait()
-	return errors.Join(s.db.Close(), s.lock.Close())
+	return errors.Join(s.closeDB(), s.lock.Close())
+}
+
+// closeDB closes the database. Badger tries for ever to write what is in memory into
+// a table: where the disk is full or the folder gone it is given up, so that the
+// program can end. Nothing is lost by it: all that was committed is in the log, from
+// which the next start takes it.
+func (s *Store) closeDB() error {
+	closed := make(chan error, 1)
+	go func() { closed <- s.db.Close() }()
+	timer := time.NewTimer(closeTimeout)
+	defer timer.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("store: close: %s cannot be written to", s.dir)
+	}
 }

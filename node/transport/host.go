@@ -27,6 +27,9 @@ import (
 // ErrClosed is returned by a Host, or what hangs on it, that has been closed.
 var ErrClosed = errors.New("transport: closed")
 
+// ErrPortTaken is returned by New when something else listens on Config.ListenPort.
+var ErrPortTaken = errors.New("transport: the port is taken")
+
 // Config says how a Host is made.
 type Config struct {
 	// Key is the device key. Its public half is the host's peer ID.
@@ -131,9 +134,32 @@ func New(cfg Config) (*Host, error) {
 		return nil, errors.Join(fmt.Errorf("transport: watch peers: %w", err), base.Close())
 	}
 	if err := base.Network().Listen(cfg.listen()...); err != nil {
+		if cfg.ListenPort != 0 {
+			err = fmt.Errorf("%w: %w", ErrPortTaken, err)
+		}
+		return nil, errors.Join(fmt.Errorf("transport: listen: %w", err), h.Close())
+	}
+	if err := cfg.missed(base.Network().ListenAddresses()); err != nil {
 		return nil, errors.Join(fmt.Errorf("transport: listen: %w", err), h.Close())
 	}
 	return h, nil
+}
+
+// missed returns an error if one of the IPv4 addresses to listen on is not among
+// those that the host does: libp2p is content with any.
+func (c *Config) missed(listening []multiaddr.Multiaddr) error {
+	if c.ListenPort == 0 {
+		return nil
+	}
+	for _, want := range c.listen() {
+		if _, err := want.ValueForProtocol(multiaddr.P_IP4); err != nil {
+			continue // a machine may have no IPv6
+		}
+		if !slices.ContainsFunc(listening, want.Equal) {
+			return ErrPortTaken
+		}
+	}
+	return nil
 }
 
 // newLibp2p makes a host with the two transports that nodes speak. It does not

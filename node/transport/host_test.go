@@ -61,6 +61,30 @@ func TestHostIsTheDeviceKey(t *testing.T) {
 
 // Circuits are announced behind the host's own addresses, and have room whatever
 // the machine's number of addresses.
+// A port that somebody else has is said to be taken, though libp2p is content with
+// the other transport or with IPv6.
+func TestPortThatIsTaken(t *testing.T) {
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	port := other.Addr().(*net.TCPAddr).Port
+	_, raw, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, loopback := range []bool{true, false} {
+		h, err := New(Config{Key: raw, ListenPort: port, LoopbackOnly: loopback})
+		if err == nil {
+			h.Close()
+		}
+		if !errors.Is(err, ErrPortTaken) {
+			t.Errorf("loopback only %t: %v", loopback, err)
+		}
+	}
+}
+
 func TestSignedRecordNamesCircuits(t *testing.T) {
 	addrs := func(h *Host) []multiaddr.Multiaddr {
 		t.Helper()
