@@ -1,6 +1,8 @@
-// Package search finds small Boolean circuits for the S-boxes of DES. It found
-// those that package sbox holds; its test repeats the search, and nothing else
-// calls it.
+// Package search finds small Boolean circuits for the S-boxes of DES. Its test
+// runs it, and nothing else calls it. The circuits that package sbox holds come
+// from many runs, each from the best so far, with other seeds and with other
+// settings of the constants below; one short run from nothing ends some gates
+// above them.
 //
 // A circuit begins as multiplexers. Then, over and over, a part is taken out
 // and built anew from what is left, in many random ways: one or two outputs, or
