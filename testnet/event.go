@@ -12,28 +12,32 @@ import (
 // apart from the program's own type, so that a field that changes its name
 // there is noticed here.
 type Event struct {
-	Event   string    `json:"event"`
-	At      time.Time `json:"at"`
-	ID      string    `json:"id"`
-	From    string    `json:"from"`
-	To      string    `json:"to"`
-	By      string    `json:"by"`
-	Account string    `json:"account"`
-	Device  string    `json:"device"`
-	Group   string    `json:"group"`
-	Waiting bool      `json:"waiting"`
-	Text    string    `json:"text"`
-	Name    string    `json:"name"`
-	Size    int64     `json:"size"`
-	SHA256  string    `json:"sha256"`
-	Path    string    `json:"path"`
-	Done    int64     `json:"done"`
-	Total   int64     `json:"total"`
-	Online  bool      `json:"online"`
-	Groups  []Group   `json:"groups"`
-	Code    string    `json:"code"`
-	Message string    `json:"message"`
-	Hint    string    `json:"hint"`
+	Event    string    `json:"event"`
+	At       time.Time `json:"at"`
+	ID       string    `json:"id"`
+	From     string    `json:"from"`
+	To       string    `json:"to"`
+	By       string    `json:"by"`
+	Account  string    `json:"account"`
+	Device   string    `json:"device"`
+	Group    string    `json:"group"`
+	Waiting  bool      `json:"waiting"`
+	Text     string    `json:"text"`
+	Name     string    `json:"name"`
+	Size     int64     `json:"size"`
+	SHA256   string    `json:"sha256"`
+	Path     string    `json:"path"`
+	Done     int64     `json:"done"`
+	Total    int64     `json:"total"`
+	Online   bool      `json:"online"`
+	Groups   []Group   `json:"groups"`
+	Members  []Member  `json:"members"`
+	Number   string    `json:"number"`
+	QR       string    `json:"qr"`
+	Verified bool      `json:"verified"`
+	Code     string    `json:"code"`
+	Message  string    `json:"message"`
+	Hint     string    `json:"hint"`
 }
 
 // Group is one line of a "groups" event.
@@ -42,6 +46,12 @@ type Group struct {
 	Name    string `json:"name"`
 	Members int    `json:"members"`
 	Mine    bool   `json:"mine"`
+}
+
+// Member is one of a "members" event.
+type Member struct {
+	Account string `json:"account"`
+	Keeper  bool   `json:"keeper"`
 }
 
 // matches reports whether an event has every field that want has. Fields of

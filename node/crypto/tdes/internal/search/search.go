@@ -1,7 +1,7 @@
 // Package search finds small Boolean circuits for the S-boxes of DES. Its test
 // runs it, and nothing else calls it. The circuits that package sbox holds come
 // from many runs, each from the best so far, with other seeds and with other
-// settings of the constants below; one short run from nothing ends some gates
+// settings of the constants below; one short run from nothing ends well
 // above them.
 //
 // A circuit begins as multiplexers. Then, over and over, a part is taken out
