@@ -261,22 +261,32 @@ func FuzzParseInitial(f *testing.F) {
 	})
 }
 
-func BenchmarkInitiate(b *testing.B) {
+// BenchmarkAgreement is each half of an agreement, with a one-time prekey (four
+// Diffie-Hellman operations) and without (three).
+func BenchmarkAgreement(b *testing.B) {
 	alice, bob := key.NewDH(), newResponder()
-	bundle, ot := bob.bundle(), bob.oneTime()
-	for b.Loop() {
-		if _, _, err := pqxdh.Initiate(alice, bundle, ot, nil); err != nil {
-			b.Fatal(err)
-		}
+	bundle := bob.bundle()
+	for name, ot := range map[string]*pqxdh.OneTime{"one-time": bob.oneTime(), "last resort": nil} {
+		b.Run("initiate, "+name, func(b *testing.B) {
+			for b.Loop() {
+				if _, _, err := pqxdh.Initiate(alice, bundle, ot, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			reportMicroseconds(b)
+		})
+		b.Run("respond, "+name, func(b *testing.B) {
+			_, in := initiate(b, alice, bob, ot != nil, nil)
+			for b.Loop() {
+				if _, err := bob.respond(in, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			reportMicroseconds(b)
+		})
 	}
 }
 
-func BenchmarkRespond(b *testing.B) {
-	alice, bob := key.NewDH(), newResponder()
-	_, in := initiate(b, alice, bob, true, nil)
-	for b.Loop() {
-		if _, err := bob.respond(in, nil); err != nil {
-			b.Fatal(err)
-		}
-	}
+func reportMicroseconds(b *testing.B) {
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N), "µs/agreement")
 }

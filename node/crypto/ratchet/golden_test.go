@@ -197,6 +197,7 @@ func BenchmarkMessage(b *testing.B) {
 		for b.Loop() {
 			talk(b, alice, bob, text)
 		}
+		reportRate(b)
 	})
 	for _, prepare := range []bool{false, true} {
 		b.Run(fmt.Sprintf("ping-pong prepared=%v", prepare), func(b *testing.B) {
@@ -214,8 +215,13 @@ func BenchmarkMessage(b *testing.B) {
 				talk(b, from, to, text)
 				from, to = to, from
 			}
+			reportRate(b)
 		})
 	}
+}
+
+func reportRate(b *testing.B) {
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }
 
 // BenchmarkForged is a message that does not open, against a session that

@@ -185,28 +185,3 @@ func TestFreshSalt(t *testing.T) {
 		t.Error("salt or keystream repeats")
 	}
 }
-
-func BenchmarkSeal(b *testing.B) {
-	for _, n := range []int{128, 64 << 10} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			k, plaintext := key.NewMessage(), make([]byte, n)
-			b.SetBytes(int64(n))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := seal.Seal(k, seal.Message, nil, nil, plaintext); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-// BenchmarkOpenForged is what a message costs that does not open.
-func BenchmarkOpenForged(b *testing.B) {
-	k, forged := key.NewMessage(), make([]byte, 40+seal.Overhead)
-	for b.Loop() {
-		if _, err := seal.Open(k, seal.Header, nil, nil, forged); err == nil {
-			b.Fatal("opened")
-		}
-	}
-}

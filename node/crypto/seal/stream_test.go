@@ -131,11 +131,3 @@ func FuzzOpenChunk(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkSealChunk(b *testing.B) {
-	s, chunk := seal.NewStream(key.NewFile(), nil), make([]byte, seal.ChunkSize)
-	b.SetBytes(seal.ChunkSize)
-	for b.Loop() {
-		sealChunk(b, s, 0, false, chunk)
-	}
-}
