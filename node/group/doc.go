@@ -21,6 +21,10 @@
 // nothing more of it; that the secret changes too, with the next epoch, takes the
 // topic's name from them.
 //
+// A device whose State is an old copy goes on in its chain under numbers that it has
+// used, and what it says so is taken for a duplicate. The first message of its own
+// that a member passes on to it ends that (Repair): its next one begins a new chain.
+//
 // # Bytes
 //
 //	commitment = SHA-256("tryst epoch commitment 1" || group ID[16] || u64 epoch || secret[32])

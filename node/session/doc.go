@@ -37,4 +37,12 @@
 // sessions and of the last MaxEnded ended ones are remembered, and one-time
 // prekeys are used up besides. Nobody but the peer can make an Initial, so
 // nobody but the peer can push one out of that memory.
+//
+// # When a home was restored from a copy
+//
+// A device whose Record is an old copy uses message keys a second time; the seal's
+// random salt keeps the keystreams apart. What it sends is then ErrDuplicate at the
+// peer, under a message ID that the peer does not know, and what it gets is ErrOpen.
+// Either way the receiver asks for a new session, and the sender's Begin makes up for
+// it: there is nothing else to repair.
 package session

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tryst-chat/tryst/node/account"
 	"github.com/tryst-chat/tryst/node/crypto/pqxdh"
+	"github.com/tryst-chat/tryst/rendezvous/record"
 )
 
 // A server that hands one one-time prekey out twice lets one session begin with it.
@@ -87,6 +88,31 @@ func TestHeadIsBound(t *testing.T) {
 	}
 	bob.mustDecrypt(t, alice, prekey, "with the Initial")
 	bob.mustDecrypt(t, alice, plain, "without it")
+}
+
+// A bundle whose signature is good and whose keys are not begins no session.
+func TestBeginRefusesBadKeys(t *testing.T) {
+	alice, bob := newPair(t)
+	for what, change := range map[string]func(*record.Bundle, *record.OneTimePrekey){
+		"signed prekey of low order":     func(b *record.Bundle, _ *record.OneTimePrekey) { b.SignedPrekey = [32]byte{1} },
+		"one-time prekey of low order":   func(_ *record.Bundle, ot *record.OneTimePrekey) { ot.DH = [32]byte{} },
+		"last resort that is no key":     func(b *record.Bundle, _ *record.OneTimePrekey) { fill(b.LastResort[:]) },
+		"one-time KEM key that is none":  func(_ *record.Bundle, ot *record.OneTimePrekey) { fill(ot.KEM[:]) },
+		"one-time prekey without number": func(_ *record.Bundle, ot *record.OneTimePrekey) { ot.ID = 0 },
+	} {
+		bundle, prekey := bob.published(t, true)
+		change(&bundle, prekey)
+		if r, err := Begin(alice.record, alice.local, bob.identity(), bundle, prekey); err == nil || r.Ready() {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// fill makes coefficients of an ML-KEM key larger than they may be.
+func fill(b []byte) {
+	for i := range b {
+		b[i] = 0xff
+	}
 }
 
 // A bundle is fetched in the last moment before its keys are replaced, and what is
