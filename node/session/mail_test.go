@@ -347,11 +347,11 @@ func TestMailFromRestoredHomes(t *testing.T) {
 	}
 }
 
-// manyTimes runs a property on three times as many interleavings as rapid does by itself,
+// manyTimes runs a property on twice as many interleavings as rapid does by itself,
 // but for -short. -rapid.checks=10000 makes it an afternoon of work.
 func manyTimes(t *testing.T, property func(*rapid.T)) {
 	t.Helper()
-	times := 3
+	times := 2
 	if testing.Short() {
 		times = 1
 	}

@@ -88,7 +88,7 @@ func TestClaimedNumbers(t *testing.T) {
 		alice, bob := newHostilePair(t)
 		numbers := rapid.OneOf(rapid.Uint32Range(0, 3), rapid.Uint32Range(0, 2*MaxSkippedChain),
 			rapid.SampledFrom([]uint32{MaxForward, MaxForward + 1, math.MaxUint32 - 1, math.MaxUint32}), rapid.Uint32())
-		for range rapid.IntRange(1, 12).Draw(t, "messages") {
+		for range rapid.IntRange(1, 6).Draw(t, "messages") {
 			if rapid.Bool().Draw(t, "answer first") {
 				if m, err := bob.Encrypt(nil, nil); err == nil {
 					if _, err := alice.Decrypt(nil, m, start); err != nil {

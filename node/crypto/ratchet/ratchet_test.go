@@ -113,7 +113,7 @@ type flight struct {
 // at once, and either side may restart: each message that is let through is read
 // once, as it was sent, and nothing else is.
 func TestInterleavings(t *testing.T) {
-	times := 8 // as many interleavings as rapid does by itself
+	times := 6 // as many interleavings as rapid does by itself
 	if testing.Short() {
 		times = 1
 	}
