@@ -212,12 +212,27 @@ func (r *rooms) passOn(from peer.ID, m *pb.SyncRequest) ([][]byte, error) {
 	if s.Lacks(request.Have) {
 		r.repairs.add(request.Group, from, 0)
 	}
+	if s.LacksKey(from, request.Have) {
+		if err := r.d.commit(func(tx *store.Tx, fx *effects) error { return r.forgetHanded(tx, fx, request.Group, from) }); err != nil {
+			return nil, err
+		}
+	}
 	var messages [][]byte
 	err = r.d.store.View(func(tx *store.Tx) error {
 		messages = lacking(tx, request)
 		return nil
 	})
 	return messages, err
+}
+
+// forgetHanded has this device's sender key handed out again to a device that turns
+// out not to have it, with the next message.
+func (r *rooms) forgetHanded(tx *store.Tx, fx *effects, id record.GroupID, device peer.ID) error {
+	s, ok := r.state(id)
+	if !ok {
+		return nil
+	}
+	return r.put(tx, fx, s.Forget(device))
 }
 
 // lacking returns the messages of a group's log that a device lacks: as many as one

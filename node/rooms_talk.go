@@ -241,6 +241,9 @@ func (r *rooms) keep(tx *store.Tx, fx *effects, s group.State, delivered []group
 			})
 			fx.tell(Event{Kind: EventMessage, ID: content.ID.String(), At: content.SentAt, From: m.From.Account, Group: s.Name(), Text: string(body)})
 		case wire.FileOffer:
+			if m.From.Device == r.d.self.Device {
+				continue // one's own, back after its home was restored: there is nobody to fetch it from
+			}
 			if err := r.d.files.offeredToGroup(tx, fx, s.Name(), m.From, content, body); err != nil {
 				return err
 			}

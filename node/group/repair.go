@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/tryst-chat/tryst/node/crypto/senderkey"
 	"github.com/tryst-chat/tryst/node/wire"
 )
@@ -47,6 +49,16 @@ func (s State) Lacks(have []wire.Have) bool {
 		r, known := s.receivers[h.Chain]
 		return known && h.Next > r.chain.Next()
 	})
+}
+
+// LacksKey reports whether a device that was given this device's chain does not have
+// it, going by the chains that it says it has: its home may have been restored from a
+// copy that is older, or the key is still under way to it.
+func (s State) LacksKey(device peer.ID, have []wire.Have) bool {
+	if _, handed := s.handed[device]; !handed || s.sender == nil || len(have) >= wire.MaxHaves { // some may be left out
+		return false
+	}
+	return !slices.ContainsFunc(have, func(h wire.Have) bool { return h.Chain == s.sender.ChainID() })
 }
 
 // Repair takes a message that another member device has passed on, whoever that

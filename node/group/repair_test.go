@@ -76,6 +76,29 @@ func TestHaveAndLacks(t *testing.T) {
 	}
 }
 
+// A device that was given a chain and does not have it is noticed, and given it again.
+func TestLacksKey(t *testing.T) {
+	c := newCircle(t, newSelf(t, "alice1"), newSelf(t, "bob2"))
+	bob := c.selves[1].Device
+	if c.states[0].LacksKey(bob, nil) {
+		t.Error("bob lacks what nobody has given him")
+	}
+	copied := c.states[1]
+	c.send(t, 0, "one")
+	if c.states[0].LacksKey(bob, c.states[1].Have()) {
+		t.Error("bob lacks a key that he has")
+	}
+	c.states[1] = copied
+	if !c.states[0].LacksKey(bob, c.states[1].Have()) {
+		t.Fatal("that bob has lost the key goes unnoticed")
+	}
+	c.states[0] = c.states[0].Forget(bob)
+	if c.states[0].LacksKey(bob, c.states[1].Have()) {
+		t.Error("it is noticed twice")
+	}
+	expectContent(t, first(c.receive(t, 0, 1, c.send(t, 0, "two"))), c.selves[0], "two")
+}
+
 // A home that was restored from a copy sends on numbers of its chain that it has used.
 // It hears of that from any member that it asks for messages: what it sent and does not
 // know of comes back, and its next message goes out in a new chain.
