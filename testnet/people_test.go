@@ -11,55 +11,55 @@ import (
 func TestTwoCompareNumbers(t *testing.T) {
 	t.Parallel()
 	net := suite.testnet(t)
-	vera, will, xena := enter(t, net, "vera", "1"), enter(t, net, "will", "1"), enter(t, net, "xena", "1")
-	veras := vera.do("verify will1", testnet.Event{Event: "comparison", Account: will.account})
-	wills := will.do("verify vera1", testnet.Event{Event: "comparison", Account: vera.account})
-	if veras.Number == "" || veras.Number != wills.Number || veras.QR != wills.QR || veras.Verified {
-		t.Errorf("vera has %v, will %v", veras, wills)
+	abel, bella, carlo := enter(t, net, "abel", "1"), enter(t, net, "bella", "1"), enter(t, net, "carlo", "1")
+	abels := abel.do("verify bella1", testnet.Event{Event: "comparison", Account: bella.account})
+	bellas := bella.do("verify abel1", testnet.Event{Event: "comparison", Account: abel.account})
+	if abels.Number == "" || abels.Number != bellas.Number || abels.QR != bellas.QR || abels.Verified {
+		t.Errorf("abel has %v, bella %v", abels, bellas)
 	}
-	other := xena.do("verify will1", testnet.Event{Event: "comparison"})
-	vera.refuses("verify will1 "+other.Number, "mismatch")
-	vera.refuses("verify will1 12345", "usage")
-	vera.refuses("verify vera1", "usage")
-	vera.refuses("trust will1", "usage")
-	vera.do("verify will1 "+wills.Number, testnet.Event{Event: "verified", Account: will.account})
-	vera.do("verify will1", testnet.Event{Event: "comparison", Verified: true})
+	other := carlo.do("verify bella1", testnet.Event{Event: "comparison"})
+	abel.refuses("verify bella1 "+other.Number, "mismatch")
+	abel.refuses("verify bella1 12345", "usage")
+	abel.refuses("verify abel1", "usage")
+	abel.refuses("trust bella1", "usage")
+	abel.do("verify bella1 "+bellas.Number, testnet.Event{Event: "verified", Account: bella.account})
+	abel.do("verify bella1", testnet.Event{Event: "comparison", Verified: true})
 }
 
 func TestMembersLeaveAndAreRemoved(t *testing.T) {
 	t.Parallel()
 	net := suite.testnet(t)
-	yuri, zoe, adam := enter(t, net, "yuri", "1"), enter(t, net, "zoe", "1"), enter(t, net, "adam", "1")
-	yuri.do("create rowing", testnet.Event{Event: "created", Group: "rowing"})
-	zoe.do("join rowing", testnet.Event{Event: "joined", Group: "rowing", Account: zoe.account})
+	dario, edda, adam := enter(t, net, "dario", "1"), enter(t, net, "edda", "1"), enter(t, net, "adam", "1")
+	dario.do("create rowing", testnet.Event{Event: "created", Group: "rowing"})
+	edda.do("join rowing", testnet.Event{Event: "joined", Group: "rowing", Account: edda.account})
 	adam.do("join rowing", testnet.Event{Event: "joined", Group: "rowing", Account: adam.account})
-	yuri.sees(testnet.Event{Event: "joined", Account: adam.account})
-	members := zoe.do("members rowing", testnet.Event{Event: "members", Group: "rowing"}).Members
-	if len(members) != 3 || members[0] != (testnet.Member{Account: adam.account}) || members[1] != (testnet.Member{Account: yuri.account, Keeper: true}) {
+	dario.sees(testnet.Event{Event: "joined", Account: adam.account})
+	members := edda.do("members rowing", testnet.Event{Event: "members", Group: "rowing"}).Members
+	if len(members) != 3 || members[0] != (testnet.Member{Account: adam.account}) || members[1] != (testnet.Member{Account: dario.account, Keeper: true}) {
 		t.Errorf("members %v", members)
 	}
-	zoe.refuses("remove adam1 rowing", "refused")
-	yuri.refuses("remove nobody1 rowing", "not_member")
-	yuri.do("remove adam1 rowing", testnet.Event{Event: "removed", Group: "rowing", Account: adam.account, By: yuri.account})
-	for _, u := range []*user{zoe, adam} {
+	edda.refuses("remove adam1 rowing", "refused")
+	dario.refuses("remove nobody1 rowing", "not_member")
+	dario.do("remove adam1 rowing", testnet.Event{Event: "removed", Group: "rowing", Account: adam.account, By: dario.account})
+	for _, u := range []*user{edda, adam} {
 		u.sees(testnet.Event{Event: "removed", Account: adam.account})
 	}
-	yuri.do("send_group 1 rowing without adam", testnet.Event{Event: "sent", Group: "rowing"})
-	zoe.sees(testnet.Event{Event: "message", Group: "rowing", Text: "without adam"})
+	dario.do("send_group 1 rowing without adam", testnet.Event{Event: "sent", Group: "rowing"})
+	edda.sees(testnet.Event{Event: "message", Group: "rowing", Text: "without adam"})
 	adam.refuses("send_group 1 rowing let me in", "not_member")
 	adam.refuses("join rowing", "refused")
 	adam.refuses("members rowing", "not_member")
-	zoe.do("leave rowing", testnet.Event{Event: "left", Group: "rowing", Account: zoe.account})
-	zoe.refuses("leave rowing", "not_member")
-	zoe.refuses("leave nowhere", "no_group")
-	yuri.sees(testnet.Event{Event: "left", Account: zoe.account})
-	yuri.do("send_group 1 rowing alone", testnet.Event{Event: "sent", Group: "rowing"})
-	zoe.do("join rowing", testnet.Event{Event: "joined", Group: "rowing", Account: zoe.account})
-	zoe.do("send_group 1 rowing I am back", testnet.Event{Event: "sent", Group: "rowing"})
-	yuri.sees(testnet.Event{Event: "message", Group: "rowing", Text: "I am back"})
-	yuri.do("send_group 1 rowing together again", testnet.Event{Event: "sent", Group: "rowing"})
-	zoe.sees(testnet.Event{Event: "message", Group: "rowing", Text: "together again"})
-	zoe.silent(testnet.Event{Event: "message", Text: "alone"})
+	edda.do("leave rowing", testnet.Event{Event: "left", Group: "rowing", Account: edda.account})
+	edda.refuses("leave rowing", "not_member")
+	edda.refuses("leave nowhere", "no_group")
+	dario.sees(testnet.Event{Event: "left", Account: edda.account})
+	dario.do("send_group 1 rowing alone", testnet.Event{Event: "sent", Group: "rowing"})
+	edda.do("join rowing", testnet.Event{Event: "joined", Group: "rowing", Account: edda.account})
+	edda.do("send_group 1 rowing I am back", testnet.Event{Event: "sent", Group: "rowing"})
+	dario.sees(testnet.Event{Event: "message", Group: "rowing", Text: "I am back"})
+	dario.do("send_group 1 rowing together again", testnet.Event{Event: "sent", Group: "rowing"})
+	edda.sees(testnet.Event{Event: "message", Group: "rowing", Text: "together again"})
+	edda.silent(testnet.Event{Event: "message", Text: "alone"})
 	adam.silent(testnet.Event{Event: "message", Text: "without adam"})
 }
 
@@ -71,10 +71,10 @@ func TestHomeRestoredFromACopy(t *testing.T) {
 	ben, cleo := enter(t, net, "ben", "1"), enter(t, net, "cleo", "1")
 	ben.tells(cleo, "hello")
 	cleo.tells(ben, "hello, ben")
-	ben.do("create chess", testnet.Event{Event: "created"})
-	cleo.do("join chess", testnet.Event{Event: "joined", Account: cleo.account})
-	ben.do("send_group 1 chess the first", testnet.Event{Event: "sent"})
-	cleo.sees(testnet.Event{Event: "message", Group: "chess", Text: "the first"})
+	ben.do("create billiards", testnet.Event{Event: "created"})
+	cleo.do("join billiards", testnet.Event{Event: "joined", Account: cleo.account})
+	ben.do("send_group 1 billiards the first", testnet.Event{Event: "sent"})
+	cleo.sees(testnet.Event{Event: "message", Group: "billiards", Text: "the first"})
 	ben.Kill()
 	backup := filepath.Join(t.TempDir(), "backup")
 	copyTree(t, ben.Home, backup)
@@ -84,8 +84,8 @@ func TestHomeRestoredFromACopy(t *testing.T) {
 		ben.tells(cleo, "later")
 		cleo.tells(ben, "later too")
 	}
-	ben.do("send_group 1 chess the second", testnet.Event{Event: "sent"})
-	cleo.sees(testnet.Event{Event: "message", Group: "chess", Text: "the second"})
+	ben.do("send_group 1 billiards the second", testnet.Event{Event: "sent"})
+	cleo.sees(testnet.Event{Event: "message", Group: "billiards", Text: "the second"})
 	ben.Kill()
 	if err := os.RemoveAll(ben.Home); err != nil {
 		t.Fatal(err)
@@ -98,11 +98,11 @@ func TestHomeRestoredFromACopy(t *testing.T) {
 	for _, u := range []*user{ben, cleo} {
 		u.sees(testnet.Event{Event: "notice"})
 	}
-	cleo.do("send_group 1 chess still there?", testnet.Event{Event: "sent"})
-	ben.sees(testnet.Event{Event: "message", Group: "chess", Text: "still there?"})
-	ben.sees(testnet.Event{Event: "message", Group: "chess", From: ben.account, Text: "the second"}) // it has its own words back
-	ben.do("send_group 1 chess the third", testnet.Event{Event: "sent"})
-	cleo.sees(testnet.Event{Event: "message", Group: "chess", Text: "the third"})
+	cleo.do("send_group 1 billiards still there?", testnet.Event{Event: "sent"})
+	ben.sees(testnet.Event{Event: "message", Group: "billiards", Text: "still there?"})
+	ben.sees(testnet.Event{Event: "message", Group: "billiards", From: ben.account, Text: "the second"}) // it has its own words back
+	ben.do("send_group 1 billiards the third", testnet.Event{Event: "sent"})
+	cleo.sees(testnet.Event{Event: "message", Group: "billiards", Text: "the third"})
 }
 
 func copyTree(t *testing.T, from, to string) {
