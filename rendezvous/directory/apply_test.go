@@ -123,6 +123,7 @@ func FuzzApply(f *testing.F) {
 		alice.SignUp(),
 		directory.AppendDevice("alice1", alice.Entry(record.RevokeDevice, key)),
 		directory.PublishKeys("alice1", key.ID(), alice.Bundle(key, 1), alice.Prekeys(key, 2)...),
+		directory.BeginGeneration("alice1", key.ID(), 0, make([]byte, wire.TokenSize), true),
 		directory.AppendGroup(alice.Create(record.GroupID{1}, "friends")),
 		nil,
 	}
@@ -159,6 +160,19 @@ func FuzzParseTakenKeys(f *testing.F) {
 		}
 		if slices.ContainsFunc(keys, func(k directory.DeviceKeys) bool { return k.Device.Validate() != nil }) {
 			t.Error("a device without an ID")
+		}
+	})
+}
+
+func FuzzParseGeneration(f *testing.F) {
+	b := newBench(f)
+	alice := b.signUp("alice1")
+	key := alice.Devices[0]
+	b.ok(directory.PublishKeys("alice1", key.ID(), alice.Bundle(key, 1), alice.Prekeys(key, 3)...))
+	f.Add(b.ok(directory.BeginGeneration("alice1", key.ID(), 0, make([]byte, wire.TokenSize), true)).Value)
+	f.Fuzz(func(t *testing.T, value []byte) {
+		if g, err := directory.ParseGeneration(value); err != nil && g != (directory.Generation{}) {
+			t.Error("a generation and an error")
 		}
 	})
 }

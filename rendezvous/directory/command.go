@@ -48,6 +48,18 @@ func TakeKeys(account record.Account, devices []peer.ID) []byte {
 	}}})
 }
 
+// BeginGeneration counts a start of a device. generation is what the device knows
+// as the number of its last one, 0 before the first; the number is raised only if
+// it is the directory's too. The token (wire.TokenSize random bytes) is of this
+// start alone, so that a command whose answer was lost may be given again. renew
+// says that the device does not have the private halves of its one-time prekeys any
+// more: they go, if the number is raised. The result's Value is for ParseGeneration.
+func BeginGeneration(account record.Account, device peer.ID, generation uint64, token []byte, renew bool) []byte {
+	return encode(&pb.Command{Kind: &pb.Command_BeginGeneration{BeginGeneration: &pb.BeginGeneration{
+		Account: string(account), Device: []byte(device), Generation: generation, Token: token, Renew: renew,
+	}}})
+}
+
 // AppendGroup appends a signed membership statement; CreateGroup begins a
 // chain. It results in wire.ErrConflict if the statement does not follow the
 // head, in wire.ErrGroupTaken for a name in use.

@@ -45,7 +45,7 @@ type Entry struct {
 // Result is what a command came to.
 type Result struct {
 	Err    error  // nil, or a sentinel of package wire, wrapped
-	Value  []byte // TakeKeys only: see ParseTakenKeys
+	Value  []byte // of TakeKeys and BeginGeneration: see ParseTakenKeys and ParseGeneration
 	Events []Event
 }
 
@@ -166,6 +166,8 @@ func run(w Writer, raw []byte) (Result, error) {
 		events, err = publishKeys(w, kind.PublishKeys)
 	case *pb.Command_TakeKeys:
 		value, events, err = takeKeys(w, kind.TakeKeys)
+	case *pb.Command_BeginGeneration:
+		value, err = beginGeneration(w, kind.BeginGeneration)
 	case *pb.Command_AppendGroup:
 		events, err = appendGroup(w, kind.AppendGroup)
 	default:

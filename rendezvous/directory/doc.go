@@ -16,7 +16,7 @@
 // A command whose outcome was lost is simply proposed again. Each is
 // idempotent by what it says, without a client's token: a sign-up, a device
 // entry or a statement that is already there word for word succeeds again, a
-// prekey that was published once is not published twice, and TakeKeys hands
-// out another prekey, which costs one key and is safe where handing out the
+// prekey that was published once is not published twice, a start of a device is
+// counted once, and TakeKeys hands out another prekey, which costs one key and is safe where handing out the
 // same one again would not be.
 package directory

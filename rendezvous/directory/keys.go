@@ -188,10 +188,20 @@ func takeDevice(w Writer, account record.Account, device peer.ID) (*pb.TakenKeys
 	return keys, save(w, keyStock(account, device), stock)
 }
 
-// dropKeys removes a revoked device's bundle and prekeys. Its stock goes too:
-// a device key is never used twice.
+// dropKeys removes a revoked device's bundle and prekeys. Its stock and its
+// generation go too: a device key is never used twice.
 func dropKeys(w Writer, account record.Account, device peer.ID) error {
-	keys := [][]byte{keyBundle(account, device), keyStock(account, device)}
+	for _, key := range [][]byte{keyBundle(account, device), keyStock(account, device), keyGeneration(account, device)} {
+		if err := w.Delete(key); err != nil {
+			return err
+		}
+	}
+	return dropPrekeys(w, account, device)
+}
+
+// dropPrekeys removes a device's one-time prekeys. The stock is the caller's.
+func dropPrekeys(w Writer, account record.Account, device peer.ID) error {
+	var keys [][]byte
 	err := w.Scan(accountKey(account, 'o', []byte(device)...), nil, func(k, _ []byte) (bool, error) {
 		keys = append(keys, k)
 		return true, nil

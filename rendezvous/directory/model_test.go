@@ -29,6 +29,7 @@ type model struct {
 	people map[record.Account]*directorytest.Person
 	stock  map[peer.ID][][]byte // prekeys left, oldest first
 	bundle map[peer.ID][]byte
+	starts map[peer.ID]start
 	groups map[record.GroupName]record.Chain
 }
 
@@ -45,13 +46,13 @@ func TestModel(t *testing.T) {
 		m := &model{
 			store:  storetest.NewMemory(),
 			people: map[record.Account]*directorytest.Person{},
-			stock:  map[peer.ID][][]byte{}, bundle: map[peer.ID][]byte{},
+			stock:  map[peer.ID][][]byte{}, bundle: map[peer.ID][]byte{}, starts: map[peer.ID]start{},
 			groups: map[record.GroupName]record.Chain{},
 		}
 		m.open(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"signUp": m.signUp, "addDevice": m.addDevice, "revoke": m.revoke,
-			"publish": m.publish, "take": m.take,
+			"publish": m.publish, "take": m.take, "start": m.start,
 			"create": m.create, "join": m.join, "rekey": m.rekey, "leave": m.leave, "remove": m.remove, "again": m.again,
 			"flush": m.flush, "crash": m.crash, "": func(*rapid.T) {},
 		})
@@ -141,6 +142,7 @@ func (m *model) revoke(t *rapid.T) {
 	p.Keep(entry)
 	delete(m.stock, key.ID())
 	delete(m.bundle, key.ID())
+	delete(m.starts, key.ID())
 	m.queue(directory.AppendDevice(name, entry), wants(nil))
 }
 
@@ -162,8 +164,21 @@ func (m *model) publish(t *rapid.T) {
 	default:
 		m.stock[id] = append(slices.Clone(m.stock[id]), prekeys...)
 		m.bundle[id] = bundle
+		if len(prekeys) > 0 {
+			known := m.starts[id]
+			known.highest = prekeyID(t, prekeys[len(prekeys)-1], id)
+			m.starts[id] = known
+		}
 		m.queue(command, wants(nil))
 	}
+}
+
+func prekeyID(t *rapid.T, signed []byte, device peer.ID) uint32 {
+	p, err := record.VerifyOneTimePrekey(signed, device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.ID
 }
 
 func (m *model) take(t *rapid.T) {

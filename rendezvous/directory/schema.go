@@ -21,6 +21,7 @@ import (
 //	a <account> 0 d <seq>          signed record.DeviceEntry
 //	a <account> 0 b <device>       signed record.Bundle
 //	a <account> 0 s <device>       pb.Stock
+//	a <account> 0 r <device>       pb.Generation
 //	a <account> 0 o <device> <id>  signed record.OneTimePrekey
 //	a <account> 0 g <group name>   group ID
 //	d <device>                     account
@@ -47,6 +48,9 @@ func keyAccount(a record.Account) []byte           { return accountKey(a, 'a') }
 func keyDeviceLog(a record.Account) []byte         { return accountKey(a, 'l') }
 func keyBundle(a record.Account, d peer.ID) []byte { return accountKey(a, 'b', []byte(d)...) }
 func keyStock(a record.Account, d peer.ID) []byte  { return accountKey(a, 's', []byte(d)...) }
+func keyGeneration(a record.Account, d peer.ID) []byte {
+	return accountKey(a, 'r', []byte(d)...)
+}
 func keyDeviceEntry(a record.Account, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(accountKey(a, 'd'), seq)
 }

@@ -31,6 +31,9 @@ const (
 	// MaxResponse at the records' largest.
 	GroupPage = 1000
 	ChainPage = 100
+	// TokenSize is the length of the token by which a device's start is known
+	// again.
+	TokenSize = 16
 	// PrekeyLow is the stock below which a server tells a device to publish
 	// more one-time prekeys.
 	PrekeyLow = 20

@@ -37,6 +37,7 @@ type Command struct {
 	//	*Command_PublishKeys
 	//	*Command_TakeKeys
 	//	*Command_AppendGroup
+	//	*Command_BeginGeneration
 	Kind          isCommand_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -124,6 +125,15 @@ func (x *Command) GetAppendGroup() *AppendGroup {
 	return nil
 }
 
+func (x *Command) GetBeginGeneration() *BeginGeneration {
+	if x != nil {
+		if x, ok := x.Kind.(*Command_BeginGeneration); ok {
+			return x.BeginGeneration
+		}
+	}
+	return nil
+}
+
 type isCommand_Kind interface {
 	isCommand_Kind()
 }
@@ -148,6 +158,10 @@ type Command_AppendGroup struct {
 	AppendGroup *AppendGroup `protobuf:"bytes,5,opt,name=append_group,json=appendGroup,proto3,oneof"`
 }
 
+type Command_BeginGeneration struct {
+	BeginGeneration *BeginGeneration `protobuf:"bytes,6,opt,name=begin_generation,json=beginGeneration,proto3,oneof"`
+}
+
 func (*Command_SignUp) isCommand_Kind() {}
 
 func (*Command_AppendDevice) isCommand_Kind() {}
@@ -157,6 +171,8 @@ func (*Command_PublishKeys) isCommand_Kind() {}
 func (*Command_TakeKeys) isCommand_Kind() {}
 
 func (*Command_AppendGroup) isCommand_Kind() {}
+
+func (*Command_BeginGeneration) isCommand_Kind() {}
 
 type SignUp struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -450,6 +466,145 @@ func (x *AppendGroup) GetStatement() []byte {
 	return nil
 }
 
+// BeginGeneration counts a start of a device, if the device knows how many
+// there were before.
+type BeginGeneration struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	Device        []byte                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`          // peer ID
+	Generation    uint64                 `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"` // the last that the device knows of
+	Token         []byte                 `protobuf:"bytes,4,opt,name=token,proto3" json:"token,omitempty"`            // 16 bytes, of this start alone
+	Renew         bool                   `protobuf:"varint,5,opt,name=renew,proto3" json:"renew,omitempty"`           // the device has lost its one-time prekeys' private halves
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginGeneration) Reset() {
+	*x = BeginGeneration{}
+	mi := &file_directory_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginGeneration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginGeneration) ProtoMessage() {}
+
+func (x *BeginGeneration) ProtoReflect() protoreflect.Message {
+	mi := &file_directory_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginGeneration.ProtoReflect.Descriptor instead.
+func (*BeginGeneration) Descriptor() ([]byte, []int) {
+	return file_directory_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *BeginGeneration) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *BeginGeneration) GetDevice() []byte {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+func (x *BeginGeneration) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *BeginGeneration) GetToken() []byte {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *BeginGeneration) GetRenew() bool {
+	if x != nil {
+		return x.Renew
+	}
+	return false
+}
+
+// Begun is the value that BeginGeneration returns.
+type Begun struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Generation    uint64                 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	HighestPrekey uint32                 `protobuf:"varint,2,opt,name=highest_prekey,json=highestPrekey,proto3" json:"highest_prekey,omitempty"`
+	Stepped       bool                   `protobuf:"varint,3,opt,name=stepped,proto3" json:"stepped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Begun) Reset() {
+	*x = Begun{}
+	mi := &file_directory_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Begun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Begun) ProtoMessage() {}
+
+func (x *Begun) ProtoReflect() protoreflect.Message {
+	mi := &file_directory_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Begun.ProtoReflect.Descriptor instead.
+func (*Begun) Descriptor() ([]byte, []int) {
+	return file_directory_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Begun) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *Begun) GetHighestPrekey() uint32 {
+	if x != nil {
+		return x.HighestPrekey
+	}
+	return 0
+}
+
+func (x *Begun) GetStepped() bool {
+	if x != nil {
+		return x.Stepped
+	}
+	return false
+}
+
 // TakenKeys is the value that TakeKeys returns.
 type TakenKeys struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -460,7 +615,7 @@ type TakenKeys struct {
 
 func (x *TakenKeys) Reset() {
 	*x = TakenKeys{}
-	mi := &file_directory_proto_msgTypes[6]
+	mi := &file_directory_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -472,7 +627,7 @@ func (x *TakenKeys) String() string {
 func (*TakenKeys) ProtoMessage() {}
 
 func (x *TakenKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[6]
+	mi := &file_directory_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -485,7 +640,7 @@ func (x *TakenKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakenKeys.ProtoReflect.Descriptor instead.
 func (*TakenKeys) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{6}
+	return file_directory_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TakenKeys) GetDevices() []*TakenKeys_Device {
@@ -508,7 +663,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_directory_proto_msgTypes[7]
+	mi := &file_directory_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -520,7 +675,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[7]
+	mi := &file_directory_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -533,7 +688,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{7}
+	return file_directory_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Position) GetIndex() uint64 {
@@ -576,7 +731,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_directory_proto_msgTypes[8]
+	mi := &file_directory_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -588,7 +743,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[8]
+	mi := &file_directory_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -601,7 +756,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{8}
+	return file_directory_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Account) GetIdentity() []byte {
@@ -643,7 +798,7 @@ type Stock struct {
 
 func (x *Stock) Reset() {
 	*x = Stock{}
-	mi := &file_directory_proto_msgTypes[9]
+	mi := &file_directory_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -655,7 +810,7 @@ func (x *Stock) String() string {
 func (*Stock) ProtoMessage() {}
 
 func (x *Stock) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[9]
+	mi := &file_directory_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -668,7 +823,7 @@ func (x *Stock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stock.ProtoReflect.Descriptor instead.
 func (*Stock) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{9}
+	return file_directory_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Stock) GetLeft() uint32 {
@@ -685,6 +840,59 @@ func (x *Stock) GetHighest() uint32 {
 	return 0
 }
 
+// Generation is how often a device has started.
+type Generation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Token         []byte                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"` // of the last start
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Generation) Reset() {
+	*x = Generation{}
+	mi := &file_directory_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Generation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Generation) ProtoMessage() {}
+
+func (x *Generation) ProtoReflect() protoreflect.Message {
+	mi := &file_directory_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Generation.ProtoReflect.Descriptor instead.
+func (*Generation) Descriptor() ([]byte, []int) {
+	return file_directory_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Generation) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Generation) GetToken() []byte {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
 // Group is what a listing shows.
 type Group struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -697,7 +905,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_directory_proto_msgTypes[10]
+	mi := &file_directory_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -709,7 +917,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[10]
+	mi := &file_directory_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -722,7 +930,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{10}
+	return file_directory_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Group) GetId() []byte {
@@ -758,7 +966,7 @@ type TakenKeys_Device struct {
 
 func (x *TakenKeys_Device) Reset() {
 	*x = TakenKeys_Device{}
-	mi := &file_directory_proto_msgTypes[11]
+	mi := &file_directory_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -770,7 +978,7 @@ func (x *TakenKeys_Device) String() string {
 func (*TakenKeys_Device) ProtoMessage() {}
 
 func (x *TakenKeys_Device) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[11]
+	mi := &file_directory_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -783,7 +991,7 @@ func (x *TakenKeys_Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakenKeys_Device.ProtoReflect.Descriptor instead.
 func (*TakenKeys_Device) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{6, 0}
+	return file_directory_proto_rawDescGZIP(), []int{8, 0}
 }
 
 func (x *TakenKeys_Device) GetDevice() []byte {
@@ -818,13 +1026,14 @@ var File_directory_proto protoreflect.FileDescriptor
 
 const file_directory_proto_rawDesc = "" +
 	"\n" +
-	"\x0fdirectory.proto\x12\x12tryst.directory.v1\"\xda\x02\n" +
+	"\x0fdirectory.proto\x12\x12tryst.directory.v1\"\xac\x03\n" +
 	"\aCommand\x125\n" +
 	"\asign_up\x18\x01 \x01(\v2\x1a.tryst.directory.v1.SignUpH\x00R\x06signUp\x12G\n" +
 	"\rappend_device\x18\x02 \x01(\v2 .tryst.directory.v1.AppendDeviceH\x00R\fappendDevice\x12D\n" +
 	"\fpublish_keys\x18\x03 \x01(\v2\x1f.tryst.directory.v1.PublishKeysH\x00R\vpublishKeys\x12;\n" +
 	"\ttake_keys\x18\x04 \x01(\v2\x1c.tryst.directory.v1.TakeKeysH\x00R\btakeKeys\x12D\n" +
-	"\fappend_group\x18\x05 \x01(\v2\x1f.tryst.directory.v1.AppendGroupH\x00R\vappendGroupB\x06\n" +
+	"\fappend_group\x18\x05 \x01(\v2\x1f.tryst.directory.v1.AppendGroupH\x00R\vappendGroup\x12P\n" +
+	"\x10begin_generation\x18\x06 \x01(\v2#.tryst.directory.v1.BeginGenerationH\x00R\x0fbeginGenerationB\x06\n" +
 	"\x04kind\"\x91\x01\n" +
 	"\x06SignUp\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12#\n" +
@@ -844,7 +1053,21 @@ const file_directory_proto_rawDesc = "" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x18\n" +
 	"\adevices\x18\x02 \x03(\fR\adevices\"+\n" +
 	"\vAppendGroup\x12\x1c\n" +
-	"\tstatement\x18\x01 \x01(\fR\tstatement\"\xb4\x01\n" +
+	"\tstatement\x18\x01 \x01(\fR\tstatement\"\x8f\x01\n" +
+	"\x0fBeginGeneration\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\fR\x06device\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x03 \x01(\x04R\n" +
+	"generation\x12\x14\n" +
+	"\x05token\x18\x04 \x01(\fR\x05token\x12\x14\n" +
+	"\x05renew\x18\x05 \x01(\bR\x05renew\"h\n" +
+	"\x05Begun\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x04R\n" +
+	"generation\x12%\n" +
+	"\x0ehighest_prekey\x18\x02 \x01(\rR\rhighestPrekey\x12\x18\n" +
+	"\astepped\x18\x03 \x01(\bR\astepped\"\xb4\x01\n" +
 	"\tTakenKeys\x12>\n" +
 	"\adevices\x18\x01 \x03(\v2$.tryst.directory.v1.TakenKeys.DeviceR\adevices\x1ag\n" +
 	"\x06Device\x12\x16\n" +
@@ -864,7 +1087,11 @@ const file_directory_proto_rawDesc = "" +
 	"\aversion\x18\x04 \x01(\x04R\aversion\"5\n" +
 	"\x05Stock\x12\x12\n" +
 	"\x04left\x18\x01 \x01(\rR\x04left\x12\x18\n" +
-	"\ahighest\x18\x02 \x01(\rR\ahighest\"I\n" +
+	"\ahighest\x18\x02 \x01(\rR\ahighest\":\n" +
+	"\n" +
+	"Generation\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\fR\x05token\"I\n" +
 	"\x05Group\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
 	"\amembers\x18\x02 \x01(\rR\amembers\x12\x16\n" +
@@ -882,7 +1109,7 @@ func file_directory_proto_rawDescGZIP() []byte {
 	return file_directory_proto_rawDescData
 }
 
-var file_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_directory_proto_goTypes = []any{
 	(*Command)(nil),          // 0: tryst.directory.v1.Command
 	(*SignUp)(nil),           // 1: tryst.directory.v1.SignUp
@@ -890,12 +1117,15 @@ var file_directory_proto_goTypes = []any{
 	(*PublishKeys)(nil),      // 3: tryst.directory.v1.PublishKeys
 	(*TakeKeys)(nil),         // 4: tryst.directory.v1.TakeKeys
 	(*AppendGroup)(nil),      // 5: tryst.directory.v1.AppendGroup
-	(*TakenKeys)(nil),        // 6: tryst.directory.v1.TakenKeys
-	(*Position)(nil),         // 7: tryst.directory.v1.Position
-	(*Account)(nil),          // 8: tryst.directory.v1.Account
-	(*Stock)(nil),            // 9: tryst.directory.v1.Stock
-	(*Group)(nil),            // 10: tryst.directory.v1.Group
-	(*TakenKeys_Device)(nil), // 11: tryst.directory.v1.TakenKeys.Device
+	(*BeginGeneration)(nil),  // 6: tryst.directory.v1.BeginGeneration
+	(*Begun)(nil),            // 7: tryst.directory.v1.Begun
+	(*TakenKeys)(nil),        // 8: tryst.directory.v1.TakenKeys
+	(*Position)(nil),         // 9: tryst.directory.v1.Position
+	(*Account)(nil),          // 10: tryst.directory.v1.Account
+	(*Stock)(nil),            // 11: tryst.directory.v1.Stock
+	(*Generation)(nil),       // 12: tryst.directory.v1.Generation
+	(*Group)(nil),            // 13: tryst.directory.v1.Group
+	(*TakenKeys_Device)(nil), // 14: tryst.directory.v1.TakenKeys.Device
 }
 var file_directory_proto_depIdxs = []int32{
 	1,  // 0: tryst.directory.v1.Command.sign_up:type_name -> tryst.directory.v1.SignUp
@@ -903,12 +1133,13 @@ var file_directory_proto_depIdxs = []int32{
 	3,  // 2: tryst.directory.v1.Command.publish_keys:type_name -> tryst.directory.v1.PublishKeys
 	4,  // 3: tryst.directory.v1.Command.take_keys:type_name -> tryst.directory.v1.TakeKeys
 	5,  // 4: tryst.directory.v1.Command.append_group:type_name -> tryst.directory.v1.AppendGroup
-	11, // 5: tryst.directory.v1.TakenKeys.devices:type_name -> tryst.directory.v1.TakenKeys.Device
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	6,  // 5: tryst.directory.v1.Command.begin_generation:type_name -> tryst.directory.v1.BeginGeneration
+	14, // 6: tryst.directory.v1.TakenKeys.devices:type_name -> tryst.directory.v1.TakenKeys.Device
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_directory_proto_init() }
@@ -922,6 +1153,7 @@ func file_directory_proto_init() {
 		(*Command_PublishKeys)(nil),
 		(*Command_TakeKeys)(nil),
 		(*Command_AppendGroup)(nil),
+		(*Command_BeginGeneration)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -929,7 +1161,7 @@ func file_directory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_directory_proto_rawDesc), len(file_directory_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
