@@ -136,4 +136,24 @@ func TestThreeServersAreOne(t *testing.T) {
 		}
 		next[client.KeysLow](bob)
 	})
+	t.Run("generation", func(t *testing.T) {
+		prekey := record.OneTimePrekey{Device: bob.host.ID(), ID: 7}
+		if err := bob.PublishKeys(ctx, nil, [][]byte{prekey.Sign(bob.key)}); err != nil {
+			t.Fatal(err)
+		}
+		begin := func(last uint64, token client.Token, renew bool, want client.Generation) {
+			t.Helper()
+			want.HighestPrekey = 7
+			if got, err := bob.BeginGeneration(ctx, last, token, renew); err != nil || got != want {
+				t.Errorf("%+v, %v; want %+v", got, err, want)
+			}
+		}
+		begin(0, client.Token{1}, false, client.Generation{Number: 1, Stepped: true})
+		begin(0, client.Token{1}, false, client.Generation{Number: 1, Stepped: true})
+		begin(0, client.Token{2}, true, client.Generation{Number: 1})
+		begin(1, client.Token{2}, true, client.Generation{Number: 2, Stepped: true})
+		if keys, err := carol.TakeKeys(ctx, bob.account, []peer.ID{bob.host.ID()}); err != nil || len(keys) != 1 || keys[0].OneTime != nil {
+			t.Errorf("after a renewal carol takes %+v, %v", keys, err)
+		}
+	})
 }

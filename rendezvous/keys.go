@@ -16,6 +16,22 @@ func (s *Server) publishKeys(ctx context.Context, c caller, m *pb.PublishKeys) (
 	return s.propose(ctx, directory.PublishKeys(c.account, c.device, m.GetBundle(), m.GetOneTime()...))
 }
 
+// beginGeneration counts a start of the device that asks, and of no other.
+func (s *Server) beginGeneration(ctx context.Context, c caller, m *pb.BeginGeneration) (*pb.Response, error) {
+	value, index, err := s.cluster.Propose(ctx, directory.BeginGeneration(
+		c.account, c.device, m.GetGeneration(), m.GetToken(), m.GetRenew()))
+	if err != nil {
+		return nil, err
+	}
+	g, err := directory.ParseGeneration(value)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.Response{Index: index, Kind: &pb.Response_Generation{Generation: &pb.Generation{
+		Generation: g.Number, HighestPrekey: g.HighestPrekey, Stepped: g.Stepped,
+	}}}, nil
+}
+
 func (s *Server) takeKeys(ctx context.Context, _ caller, m *pb.TakeKeys) (*pb.Response, error) {
 	account, err := record.ParseAccount(m.GetAccount())
 	if err != nil {

@@ -59,6 +59,8 @@ func (s *Server) routeOf(req *pb.Request) (route, bool) {
 		return to("look_up", devices, s.lookUp, m.LookUp), true
 	case *pb.Request_TakeKeys:
 		return to("take_keys", devices, s.takeKeys, m.TakeKeys), true
+	case *pb.Request_BeginGeneration:
+		return to("begin_generation", devices, s.beginGeneration, m.BeginGeneration), true
 	case *pb.Request_Announce:
 		return to("announce", devices, s.announce, m.Announce), true
 	case *pb.Request_Withdraw:

@@ -58,6 +58,10 @@ func TestServerForges(t *testing.T) {
 		return record.Certificate{Server: liar.ID(), From: now.Add(-time.Hour), Until: now.Add(time.Hour)}.Sign(by)
 	}
 	sixteen := make([]byte, 16)
+	begin := func() error { _, err := c.BeginGeneration(ctx, 3, Token{}, false); return err }
+	generation := func(g *pb.Generation) *pb.Response {
+		return &pb.Response{Kind: &pb.Response_Generation{Generation: g}}
+	}
 
 	for name, forgery := range map[string]struct {
 		call   func() error
@@ -90,6 +94,9 @@ func TestServerForges(t *testing.T) {
 		"another device's permit":   {permit, permitBy(liar, certify(st.cluster), otherID, now.Add(time.Hour))},
 		"a permit by another":       {permit, permitBy(other, certify(st.cluster), c.host.ID(), now.Add(time.Hour))},
 		"a permit of the past":      {permit, permitBy(liar, certify(st.cluster), c.host.ID(), now)},
+		"no generation":             {begin, &pb.Response{}},
+		"a start that is not next":  {begin, generation(&pb.Generation{Generation: 3, Stepped: true})},
+		"prekeys without end":       {begin, generation(&pb.Generation{Generation: 9, HighestPrekey: 1<<31 + 1})},
 		"another cluster's permit":  {permit, permitBy(liar, certify(other), c.host.ID(), now.Add(time.Hour))},
 	} {
 		st.servers[0].says(func(*pb.Request) *pb.Response { return forgery.answer })

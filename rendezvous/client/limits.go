@@ -40,6 +40,11 @@ const (
 	// takes the place of all of them.
 	maxNotices = 1024
 
+	// maxPrekeyID bounds the prekey IDs that a device is told it has used: half of
+	// those there are, and more than a device uses in forty years at a hundred a
+	// minute. So a server's lie cannot use up the rest.
+	maxPrekeyID = 1 << 31
+
 	// maxListed bounds the groups that ListGroups collects: a hundred pages.
 	maxListed = 100_000
 )

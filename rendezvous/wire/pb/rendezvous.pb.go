@@ -51,6 +51,7 @@ type Request struct {
 	//	*Request_GetGroup
 	//	*Request_Hello
 	//	*Request_GetPermit
+	//	*Request_BeginGeneration
 	Kind          isRequest_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -244,6 +245,15 @@ func (x *Request) GetGetPermit() *GetPermit {
 	return nil
 }
 
+func (x *Request) GetBeginGeneration() *BeginGeneration {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_BeginGeneration); ok {
+			return x.BeginGeneration
+		}
+	}
+	return nil
+}
+
 type isRequest_Kind interface {
 	isRequest_Kind()
 }
@@ -312,6 +322,10 @@ type Request_GetPermit struct {
 	GetPermit *GetPermit `protobuf:"bytes,17,opt,name=get_permit,json=getPermit,proto3,oneof"`
 }
 
+type Request_BeginGeneration struct {
+	BeginGeneration *BeginGeneration `protobuf:"bytes,18,opt,name=begin_generation,json=beginGeneration,proto3,oneof"`
+}
+
 func (*Request_StartRegistration) isRequest_Kind() {}
 
 func (*Request_SignUp) isRequest_Kind() {}
@@ -344,6 +358,8 @@ func (*Request_Hello) isRequest_Kind() {}
 
 func (*Request_GetPermit) isRequest_Kind() {}
 
+func (*Request_BeginGeneration) isRequest_Kind() {}
+
 // Response is the only frame that a server sends back.
 type Response struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -362,6 +378,7 @@ type Response struct {
 	//	*Response_Groups
 	//	*Response_Group
 	//	*Response_Permit
+	//	*Response_Generation
 	Kind          isResponse_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -510,6 +527,15 @@ func (x *Response) GetPermit() *Permit {
 	return nil
 }
 
+func (x *Response) GetGeneration() *Generation {
+	if x != nil {
+		if x, ok := x.Kind.(*Response_Generation); ok {
+			return x.Generation
+		}
+	}
+	return nil
+}
+
 type isResponse_Kind interface {
 	isResponse_Kind()
 }
@@ -558,6 +584,10 @@ type Response_Permit struct {
 	Permit *Permit `protobuf:"bytes,12,opt,name=permit,proto3,oneof"`
 }
 
+type Response_Generation struct {
+	Generation *Generation `protobuf:"bytes,13,opt,name=generation,proto3,oneof"`
+}
+
 func (*Response_Error) isResponse_Kind() {}
 
 func (*Response_Done) isResponse_Kind() {}
@@ -579,6 +609,8 @@ func (*Response_Groups) isResponse_Kind() {}
 func (*Response_Group) isResponse_Kind() {}
 
 func (*Response_Permit) isResponse_Kind() {}
+
+func (*Response_Generation) isResponse_Kind() {}
 
 type Error struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1484,6 +1516,133 @@ func (x *DeviceKeys) GetOneTimeLeft() uint32 {
 	return 0
 }
 
+// BeginGeneration counts a start of the asking device. It takes effect only if the
+// device knows how many there were before: otherwise its home has gone back to an
+// older state, or there are two of it.
+type BeginGeneration struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Generation uint64                 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"` // the last that the device knows of; 0 before the first
+	Token      []byte                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`            // 16 random bytes, of this start alone: see stepped
+	// The device does not have the private halves of its one-time prekeys any more:
+	// those that are left go, if this takes effect.
+	Renew         bool `protobuf:"varint,3,opt,name=renew,proto3" json:"renew,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginGeneration) Reset() {
+	*x = BeginGeneration{}
+	mi := &file_rendezvous_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginGeneration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginGeneration) ProtoMessage() {}
+
+func (x *BeginGeneration) ProtoReflect() protoreflect.Message {
+	mi := &file_rendezvous_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginGeneration.ProtoReflect.Descriptor instead.
+func (*BeginGeneration) Descriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *BeginGeneration) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *BeginGeneration) GetToken() []byte {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *BeginGeneration) GetRenew() bool {
+	if x != nil {
+		return x.Renew
+	}
+	return false
+}
+
+type Generation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Generation    uint64                 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`                            // now
+	HighestPrekey uint32                 `protobuf:"varint,2,opt,name=highest_prekey,json=highestPrekey,proto3" json:"highest_prekey,omitempty"` // ID of a one-time prekey that the device ever published
+	// The last start that was counted is the one with the request's token, so that
+	// generation is one above the request's: now, or before, when the answer was lost.
+	Stepped       bool `protobuf:"varint,3,opt,name=stepped,proto3" json:"stepped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Generation) Reset() {
+	*x = Generation{}
+	mi := &file_rendezvous_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Generation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Generation) ProtoMessage() {}
+
+func (x *Generation) ProtoReflect() protoreflect.Message {
+	mi := &file_rendezvous_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Generation.ProtoReflect.Descriptor instead.
+func (*Generation) Descriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Generation) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *Generation) GetHighestPrekey() uint32 {
+	if x != nil {
+		return x.HighestPrekey
+	}
+	return 0
+}
+
+func (x *Generation) GetStepped() bool {
+	if x != nil {
+		return x.Stepped
+	}
+	return false
+}
+
 type Announce struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Record        []byte                 `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"` // libp2p signed peer record (RFC 0002, RFC 0003)
@@ -1493,7 +1652,7 @@ type Announce struct {
 
 func (x *Announce) Reset() {
 	*x = Announce{}
-	mi := &file_rendezvous_proto_msgTypes[19]
+	mi := &file_rendezvous_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1505,7 +1664,7 @@ func (x *Announce) String() string {
 func (*Announce) ProtoMessage() {}
 
 func (x *Announce) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[19]
+	mi := &file_rendezvous_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1518,7 +1677,7 @@ func (x *Announce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Announce.ProtoReflect.Descriptor instead.
 func (*Announce) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{19}
+	return file_rendezvous_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Announce) GetRecord() []byte {
@@ -1536,7 +1695,7 @@ type Withdraw struct {
 
 func (x *Withdraw) Reset() {
 	*x = Withdraw{}
-	mi := &file_rendezvous_proto_msgTypes[20]
+	mi := &file_rendezvous_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1548,7 +1707,7 @@ func (x *Withdraw) String() string {
 func (*Withdraw) ProtoMessage() {}
 
 func (x *Withdraw) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[20]
+	mi := &file_rendezvous_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1561,7 +1720,7 @@ func (x *Withdraw) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Withdraw.ProtoReflect.Descriptor instead.
 func (*Withdraw) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{20}
+	return file_rendezvous_proto_rawDescGZIP(), []int{22}
 }
 
 type FindPeers struct {
@@ -1573,7 +1732,7 @@ type FindPeers struct {
 
 func (x *FindPeers) Reset() {
 	*x = FindPeers{}
-	mi := &file_rendezvous_proto_msgTypes[21]
+	mi := &file_rendezvous_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1585,7 +1744,7 @@ func (x *FindPeers) String() string {
 func (*FindPeers) ProtoMessage() {}
 
 func (x *FindPeers) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[21]
+	mi := &file_rendezvous_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1598,7 +1757,7 @@ func (x *FindPeers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindPeers.ProtoReflect.Descriptor instead.
 func (*FindPeers) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{21}
+	return file_rendezvous_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FindPeers) GetAccounts() []string {
@@ -1617,7 +1776,7 @@ type Peers struct {
 
 func (x *Peers) Reset() {
 	*x = Peers{}
-	mi := &file_rendezvous_proto_msgTypes[22]
+	mi := &file_rendezvous_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1629,7 +1788,7 @@ func (x *Peers) String() string {
 func (*Peers) ProtoMessage() {}
 
 func (x *Peers) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[22]
+	mi := &file_rendezvous_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1642,7 +1801,7 @@ func (x *Peers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Peers.ProtoReflect.Descriptor instead.
 func (*Peers) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{22}
+	return file_rendezvous_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Peers) GetPeers() []*PeerPresence {
@@ -1662,7 +1821,7 @@ type PeerPresence struct {
 
 func (x *PeerPresence) Reset() {
 	*x = PeerPresence{}
-	mi := &file_rendezvous_proto_msgTypes[23]
+	mi := &file_rendezvous_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1674,7 +1833,7 @@ func (x *PeerPresence) String() string {
 func (*PeerPresence) ProtoMessage() {}
 
 func (x *PeerPresence) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[23]
+	mi := &file_rendezvous_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1687,7 +1846,7 @@ func (x *PeerPresence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerPresence.ProtoReflect.Descriptor instead.
 func (*PeerPresence) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{23}
+	return file_rendezvous_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PeerPresence) GetAccount() string {
@@ -1714,7 +1873,7 @@ type GetPermit struct {
 
 func (x *GetPermit) Reset() {
 	*x = GetPermit{}
-	mi := &file_rendezvous_proto_msgTypes[24]
+	mi := &file_rendezvous_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1726,7 +1885,7 @@ func (x *GetPermit) String() string {
 func (*GetPermit) ProtoMessage() {}
 
 func (x *GetPermit) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[24]
+	mi := &file_rendezvous_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1739,7 +1898,7 @@ func (x *GetPermit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPermit.ProtoReflect.Descriptor instead.
 func (*GetPermit) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{24}
+	return file_rendezvous_proto_rawDescGZIP(), []int{26}
 }
 
 type Permit struct {
@@ -1752,7 +1911,7 @@ type Permit struct {
 
 func (x *Permit) Reset() {
 	*x = Permit{}
-	mi := &file_rendezvous_proto_msgTypes[25]
+	mi := &file_rendezvous_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1764,7 +1923,7 @@ func (x *Permit) String() string {
 func (*Permit) ProtoMessage() {}
 
 func (x *Permit) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[25]
+	mi := &file_rendezvous_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1777,7 +1936,7 @@ func (x *Permit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Permit.ProtoReflect.Descriptor instead.
 func (*Permit) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{25}
+	return file_rendezvous_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Permit) GetPermit() []byte {
@@ -1803,7 +1962,7 @@ type AppendGroup struct {
 
 func (x *AppendGroup) Reset() {
 	*x = AppendGroup{}
-	mi := &file_rendezvous_proto_msgTypes[26]
+	mi := &file_rendezvous_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1815,7 +1974,7 @@ func (x *AppendGroup) String() string {
 func (*AppendGroup) ProtoMessage() {}
 
 func (x *AppendGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[26]
+	mi := &file_rendezvous_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1828,7 +1987,7 @@ func (x *AppendGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendGroup.ProtoReflect.Descriptor instead.
 func (*AppendGroup) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{26}
+	return file_rendezvous_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AppendGroup) GetStatement() []byte {
@@ -1848,7 +2007,7 @@ type ListGroups struct {
 
 func (x *ListGroups) Reset() {
 	*x = ListGroups{}
-	mi := &file_rendezvous_proto_msgTypes[27]
+	mi := &file_rendezvous_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +2019,7 @@ func (x *ListGroups) String() string {
 func (*ListGroups) ProtoMessage() {}
 
 func (x *ListGroups) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[27]
+	mi := &file_rendezvous_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +2032,7 @@ func (x *ListGroups) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroups.ProtoReflect.Descriptor instead.
 func (*ListGroups) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{27}
+	return file_rendezvous_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListGroups) GetAfter() string {
@@ -1900,7 +2059,7 @@ type GroupList struct {
 
 func (x *GroupList) Reset() {
 	*x = GroupList{}
-	mi := &file_rendezvous_proto_msgTypes[28]
+	mi := &file_rendezvous_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1912,7 +2071,7 @@ func (x *GroupList) String() string {
 func (*GroupList) ProtoMessage() {}
 
 func (x *GroupList) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[28]
+	mi := &file_rendezvous_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1925,7 +2084,7 @@ func (x *GroupList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupList.ProtoReflect.Descriptor instead.
 func (*GroupList) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{28}
+	return file_rendezvous_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GroupList) GetGroups() []*GroupSummary {
@@ -1955,7 +2114,7 @@ type GroupSummary struct {
 
 func (x *GroupSummary) Reset() {
 	*x = GroupSummary{}
-	mi := &file_rendezvous_proto_msgTypes[29]
+	mi := &file_rendezvous_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1967,7 +2126,7 @@ func (x *GroupSummary) String() string {
 func (*GroupSummary) ProtoMessage() {}
 
 func (x *GroupSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[29]
+	mi := &file_rendezvous_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1980,7 +2139,7 @@ func (x *GroupSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupSummary.ProtoReflect.Descriptor instead.
 func (*GroupSummary) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{29}
+	return file_rendezvous_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GroupSummary) GetId() []byte {
@@ -2032,7 +2191,7 @@ type GetGroup struct {
 
 func (x *GetGroup) Reset() {
 	*x = GetGroup{}
-	mi := &file_rendezvous_proto_msgTypes[30]
+	mi := &file_rendezvous_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2044,7 +2203,7 @@ func (x *GetGroup) String() string {
 func (*GetGroup) ProtoMessage() {}
 
 func (x *GetGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[30]
+	mi := &file_rendezvous_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2057,7 +2216,7 @@ func (x *GetGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroup.ProtoReflect.Descriptor instead.
 func (*GetGroup) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{30}
+	return file_rendezvous_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetGroup) GetBy() isGetGroup_By {
@@ -2121,7 +2280,7 @@ type GroupChain struct {
 
 func (x *GroupChain) Reset() {
 	*x = GroupChain{}
-	mi := &file_rendezvous_proto_msgTypes[31]
+	mi := &file_rendezvous_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2133,7 +2292,7 @@ func (x *GroupChain) String() string {
 func (*GroupChain) ProtoMessage() {}
 
 func (x *GroupChain) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[31]
+	mi := &file_rendezvous_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2146,7 +2305,7 @@ func (x *GroupChain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupChain.ProtoReflect.Descriptor instead.
 func (*GroupChain) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{31}
+	return file_rendezvous_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GroupChain) GetId() []byte {
@@ -2204,7 +2363,7 @@ type Beat struct {
 
 func (x *Beat) Reset() {
 	*x = Beat{}
-	mi := &file_rendezvous_proto_msgTypes[32]
+	mi := &file_rendezvous_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2216,7 +2375,7 @@ func (x *Beat) String() string {
 func (*Beat) ProtoMessage() {}
 
 func (x *Beat) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[32]
+	mi := &file_rendezvous_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2229,7 +2388,7 @@ func (x *Beat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beat.ProtoReflect.Descriptor instead.
 func (*Beat) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{32}
+	return file_rendezvous_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Beat) GetWatch() *Watch {
@@ -2276,7 +2435,7 @@ type Watch struct {
 
 func (x *Watch) Reset() {
 	*x = Watch{}
-	mi := &file_rendezvous_proto_msgTypes[33]
+	mi := &file_rendezvous_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2288,7 +2447,7 @@ func (x *Watch) String() string {
 func (*Watch) ProtoMessage() {}
 
 func (x *Watch) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[33]
+	mi := &file_rendezvous_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2301,7 +2460,7 @@ func (x *Watch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watch.ProtoReflect.Descriptor instead.
 func (*Watch) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{33}
+	return file_rendezvous_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Watch) GetAccounts() []string {
@@ -2326,7 +2485,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_rendezvous_proto_msgTypes[34]
+	mi := &file_rendezvous_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2338,7 +2497,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[34]
+	mi := &file_rendezvous_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2351,7 +2510,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{34}
+	return file_rendezvous_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Notice) GetKind() isNotice_Kind {
@@ -2435,7 +2594,7 @@ type GroupChanged struct {
 
 func (x *GroupChanged) Reset() {
 	*x = GroupChanged{}
-	mi := &file_rendezvous_proto_msgTypes[35]
+	mi := &file_rendezvous_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2447,7 +2606,7 @@ func (x *GroupChanged) String() string {
 func (*GroupChanged) ProtoMessage() {}
 
 func (x *GroupChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[35]
+	mi := &file_rendezvous_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2460,7 +2619,7 @@ func (x *GroupChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupChanged.ProtoReflect.Descriptor instead.
 func (*GroupChanged) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{35}
+	return file_rendezvous_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GroupChanged) GetId() []byte {
@@ -2488,7 +2647,7 @@ type BalancerRequest struct {
 
 func (x *BalancerRequest) Reset() {
 	*x = BalancerRequest{}
-	mi := &file_rendezvous_proto_msgTypes[36]
+	mi := &file_rendezvous_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2500,7 +2659,7 @@ func (x *BalancerRequest) String() string {
 func (*BalancerRequest) ProtoMessage() {}
 
 func (x *BalancerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[36]
+	mi := &file_rendezvous_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2513,7 +2672,7 @@ func (x *BalancerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BalancerRequest.ProtoReflect.Descriptor instead.
 func (*BalancerRequest) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{36}
+	return file_rendezvous_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *BalancerRequest) GetAvoid() [][]byte {
@@ -2536,7 +2695,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_rendezvous_proto_msgTypes[37]
+	mi := &file_rendezvous_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2548,7 +2707,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[37]
+	mi := &file_rendezvous_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2561,7 +2720,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{37}
+	return file_rendezvous_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Assignment) GetError() *Error {
@@ -2612,7 +2771,7 @@ type Backend struct {
 
 func (x *Backend) Reset() {
 	*x = Backend{}
-	mi := &file_rendezvous_proto_msgTypes[38]
+	mi := &file_rendezvous_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2624,7 +2783,7 @@ func (x *Backend) String() string {
 func (*Backend) ProtoMessage() {}
 
 func (x *Backend) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[38]
+	mi := &file_rendezvous_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2637,7 +2796,7 @@ func (x *Backend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backend.ProtoReflect.Descriptor instead.
 func (*Backend) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{38}
+	return file_rendezvous_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Backend) GetCertificate() []byte {
@@ -2671,7 +2830,7 @@ type BackendReply struct {
 
 func (x *BackendReply) Reset() {
 	*x = BackendReply{}
-	mi := &file_rendezvous_proto_msgTypes[39]
+	mi := &file_rendezvous_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2683,7 +2842,7 @@ func (x *BackendReply) String() string {
 func (*BackendReply) ProtoMessage() {}
 
 func (x *BackendReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[39]
+	mi := &file_rendezvous_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2696,7 +2855,7 @@ func (x *BackendReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackendReply.ProtoReflect.Descriptor instead.
 func (*BackendReply) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{39}
+	return file_rendezvous_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *BackendReply) GetError() *Error {
@@ -2718,7 +2877,7 @@ type RelayRequest struct {
 
 func (x *RelayRequest) Reset() {
 	*x = RelayRequest{}
-	mi := &file_rendezvous_proto_msgTypes[40]
+	mi := &file_rendezvous_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2730,7 +2889,7 @@ func (x *RelayRequest) String() string {
 func (*RelayRequest) ProtoMessage() {}
 
 func (x *RelayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[40]
+	mi := &file_rendezvous_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2743,7 +2902,7 @@ func (x *RelayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayRequest.ProtoReflect.Descriptor instead.
 func (*RelayRequest) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{40}
+	return file_rendezvous_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RelayRequest) GetCertificate() []byte {
@@ -2769,7 +2928,7 @@ type RelayReply struct {
 
 func (x *RelayReply) Reset() {
 	*x = RelayReply{}
-	mi := &file_rendezvous_proto_msgTypes[41]
+	mi := &file_rendezvous_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2781,7 +2940,7 @@ func (x *RelayReply) String() string {
 func (*RelayReply) ProtoMessage() {}
 
 func (x *RelayReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[41]
+	mi := &file_rendezvous_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2794,7 +2953,7 @@ func (x *RelayReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayReply.ProtoReflect.Descriptor instead.
 func (*RelayReply) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{41}
+	return file_rendezvous_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *RelayReply) GetError() *Error {
@@ -2814,7 +2973,7 @@ type Forward struct {
 
 func (x *Forward) Reset() {
 	*x = Forward{}
-	mi := &file_rendezvous_proto_msgTypes[42]
+	mi := &file_rendezvous_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2826,7 +2985,7 @@ func (x *Forward) String() string {
 func (*Forward) ProtoMessage() {}
 
 func (x *Forward) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[42]
+	mi := &file_rendezvous_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2839,7 +2998,7 @@ func (x *Forward) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forward.ProtoReflect.Descriptor instead.
 func (*Forward) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{42}
+	return file_rendezvous_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Forward) GetCommand() []byte {
@@ -2860,7 +3019,7 @@ type ForwardReply struct {
 
 func (x *ForwardReply) Reset() {
 	*x = ForwardReply{}
-	mi := &file_rendezvous_proto_msgTypes[43]
+	mi := &file_rendezvous_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2872,7 +3031,7 @@ func (x *ForwardReply) String() string {
 func (*ForwardReply) ProtoMessage() {}
 
 func (x *ForwardReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[43]
+	mi := &file_rendezvous_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2885,7 +3044,7 @@ func (x *ForwardReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForwardReply.ProtoReflect.Descriptor instead.
 func (*ForwardReply) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{43}
+	return file_rendezvous_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ForwardReply) GetError() *Error {
@@ -2920,7 +3079,7 @@ type Rumours struct {
 
 func (x *Rumours) Reset() {
 	*x = Rumours{}
-	mi := &file_rendezvous_proto_msgTypes[44]
+	mi := &file_rendezvous_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2932,7 +3091,7 @@ func (x *Rumours) String() string {
 func (*Rumours) ProtoMessage() {}
 
 func (x *Rumours) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[44]
+	mi := &file_rendezvous_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2945,7 +3104,7 @@ func (x *Rumours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rumours.ProtoReflect.Descriptor instead.
 func (*Rumours) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{44}
+	return file_rendezvous_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Rumours) GetRumours() []*Rumour {
@@ -2969,7 +3128,7 @@ type Rumour struct {
 
 func (x *Rumour) Reset() {
 	*x = Rumour{}
-	mi := &file_rendezvous_proto_msgTypes[45]
+	mi := &file_rendezvous_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2981,7 +3140,7 @@ func (x *Rumour) String() string {
 func (*Rumour) ProtoMessage() {}
 
 func (x *Rumour) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[45]
+	mi := &file_rendezvous_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2994,7 +3153,7 @@ func (x *Rumour) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rumour.ProtoReflect.Descriptor instead.
 func (*Rumour) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{45}
+	return file_rendezvous_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Rumour) GetAccount() string {
@@ -3036,7 +3195,7 @@ var File_rendezvous_proto protoreflect.FileDescriptor
 
 const file_rendezvous_proto_rawDesc = "" +
 	"\n" +
-	"\x10rendezvous.proto\x12\x13tryst.rendezvous.v1\"\xca\b\n" +
+	"\x10rendezvous.proto\x12\x13tryst.rendezvous.v1\"\x9d\t\n" +
 	"\aRequest\x12\x1b\n" +
 	"\tmin_index\x18\x01 \x01(\x04R\bminIndex\x12W\n" +
 	"\x12start_registration\x18\x02 \x01(\v2&.tryst.rendezvous.v1.StartRegistrationH\x00R\x11startRegistration\x126\n" +
@@ -3059,8 +3218,9 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\tget_group\x18\x0f \x01(\v2\x1d.tryst.rendezvous.v1.GetGroupH\x00R\bgetGroup\x122\n" +
 	"\x05hello\x18\x10 \x01(\v2\x1a.tryst.rendezvous.v1.HelloH\x00R\x05hello\x12?\n" +
 	"\n" +
-	"get_permit\x18\x11 \x01(\v2\x1e.tryst.rendezvous.v1.GetPermitH\x00R\tgetPermitB\x06\n" +
-	"\x04kind\"\x93\x05\n" +
+	"get_permit\x18\x11 \x01(\v2\x1e.tryst.rendezvous.v1.GetPermitH\x00R\tgetPermit\x12Q\n" +
+	"\x10begin_generation\x18\x12 \x01(\v2$.tryst.rendezvous.v1.BeginGenerationH\x00R\x0fbeginGenerationB\x06\n" +
+	"\x04kind\"\xd6\x05\n" +
 	"\bResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x122\n" +
 	"\x05error\x18\x02 \x01(\v2\x1a.tryst.rendezvous.v1.ErrorH\x00R\x05error\x12/\n" +
@@ -3074,7 +3234,10 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\x06groups\x18\n" +
 	" \x01(\v2\x1e.tryst.rendezvous.v1.GroupListH\x00R\x06groups\x127\n" +
 	"\x05group\x18\v \x01(\v2\x1f.tryst.rendezvous.v1.GroupChainH\x00R\x05group\x125\n" +
-	"\x06permit\x18\f \x01(\v2\x1b.tryst.rendezvous.v1.PermitH\x00R\x06permitB\x06\n" +
+	"\x06permit\x18\f \x01(\v2\x1b.tryst.rendezvous.v1.PermitH\x00R\x06permit\x12A\n" +
+	"\n" +
+	"generation\x18\r \x01(\v2\x1f.tryst.rendezvous.v1.GenerationH\x00R\n" +
+	"generationB\x06\n" +
 	"\x04kind\"3\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
@@ -3131,7 +3294,20 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\x06device\x18\x01 \x01(\fR\x06device\x12\x16\n" +
 	"\x06bundle\x18\x02 \x01(\fR\x06bundle\x12\x19\n" +
 	"\bone_time\x18\x03 \x01(\fR\aoneTime\x12\"\n" +
-	"\rone_time_left\x18\x04 \x01(\rR\voneTimeLeft\"\"\n" +
+	"\rone_time_left\x18\x04 \x01(\rR\voneTimeLeft\"]\n" +
+	"\x0fBeginGeneration\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x04R\n" +
+	"generation\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\fR\x05token\x12\x14\n" +
+	"\x05renew\x18\x03 \x01(\bR\x05renew\"m\n" +
+	"\n" +
+	"Generation\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x04R\n" +
+	"generation\x12%\n" +
+	"\x0ehighest_prekey\x18\x02 \x01(\rR\rhighestPrekey\x12\x18\n" +
+	"\astepped\x18\x03 \x01(\bR\astepped\"\"\n" +
 	"\bAnnounce\x12\x16\n" +
 	"\x06record\x18\x01 \x01(\fR\x06record\"\n" +
 	"\n" +
@@ -3241,7 +3417,7 @@ func file_rendezvous_proto_rawDescGZIP() []byte {
 	return file_rendezvous_proto_rawDescData
 }
 
-var file_rendezvous_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_rendezvous_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_rendezvous_proto_goTypes = []any{
 	(*Request)(nil),           // 0: tryst.rendezvous.v1.Request
 	(*Response)(nil),          // 1: tryst.rendezvous.v1.Response
@@ -3262,33 +3438,35 @@ var file_rendezvous_proto_goTypes = []any{
 	(*TakeKeys)(nil),          // 16: tryst.rendezvous.v1.TakeKeys
 	(*KeyBundles)(nil),        // 17: tryst.rendezvous.v1.KeyBundles
 	(*DeviceKeys)(nil),        // 18: tryst.rendezvous.v1.DeviceKeys
-	(*Announce)(nil),          // 19: tryst.rendezvous.v1.Announce
-	(*Withdraw)(nil),          // 20: tryst.rendezvous.v1.Withdraw
-	(*FindPeers)(nil),         // 21: tryst.rendezvous.v1.FindPeers
-	(*Peers)(nil),             // 22: tryst.rendezvous.v1.Peers
-	(*PeerPresence)(nil),      // 23: tryst.rendezvous.v1.PeerPresence
-	(*GetPermit)(nil),         // 24: tryst.rendezvous.v1.GetPermit
-	(*Permit)(nil),            // 25: tryst.rendezvous.v1.Permit
-	(*AppendGroup)(nil),       // 26: tryst.rendezvous.v1.AppendGroup
-	(*ListGroups)(nil),        // 27: tryst.rendezvous.v1.ListGroups
-	(*GroupList)(nil),         // 28: tryst.rendezvous.v1.GroupList
-	(*GroupSummary)(nil),      // 29: tryst.rendezvous.v1.GroupSummary
-	(*GetGroup)(nil),          // 30: tryst.rendezvous.v1.GetGroup
-	(*GroupChain)(nil),        // 31: tryst.rendezvous.v1.GroupChain
-	(*Beat)(nil),              // 32: tryst.rendezvous.v1.Beat
-	(*Watch)(nil),             // 33: tryst.rendezvous.v1.Watch
-	(*Notice)(nil),            // 34: tryst.rendezvous.v1.Notice
-	(*GroupChanged)(nil),      // 35: tryst.rendezvous.v1.GroupChanged
-	(*BalancerRequest)(nil),   // 36: tryst.rendezvous.v1.BalancerRequest
-	(*Assignment)(nil),        // 37: tryst.rendezvous.v1.Assignment
-	(*Backend)(nil),           // 38: tryst.rendezvous.v1.Backend
-	(*BackendReply)(nil),      // 39: tryst.rendezvous.v1.BackendReply
-	(*RelayRequest)(nil),      // 40: tryst.rendezvous.v1.RelayRequest
-	(*RelayReply)(nil),        // 41: tryst.rendezvous.v1.RelayReply
-	(*Forward)(nil),           // 42: tryst.rendezvous.v1.Forward
-	(*ForwardReply)(nil),      // 43: tryst.rendezvous.v1.ForwardReply
-	(*Rumours)(nil),           // 44: tryst.rendezvous.v1.Rumours
-	(*Rumour)(nil),            // 45: tryst.rendezvous.v1.Rumour
+	(*BeginGeneration)(nil),   // 19: tryst.rendezvous.v1.BeginGeneration
+	(*Generation)(nil),        // 20: tryst.rendezvous.v1.Generation
+	(*Announce)(nil),          // 21: tryst.rendezvous.v1.Announce
+	(*Withdraw)(nil),          // 22: tryst.rendezvous.v1.Withdraw
+	(*FindPeers)(nil),         // 23: tryst.rendezvous.v1.FindPeers
+	(*Peers)(nil),             // 24: tryst.rendezvous.v1.Peers
+	(*PeerPresence)(nil),      // 25: tryst.rendezvous.v1.PeerPresence
+	(*GetPermit)(nil),         // 26: tryst.rendezvous.v1.GetPermit
+	(*Permit)(nil),            // 27: tryst.rendezvous.v1.Permit
+	(*AppendGroup)(nil),       // 28: tryst.rendezvous.v1.AppendGroup
+	(*ListGroups)(nil),        // 29: tryst.rendezvous.v1.ListGroups
+	(*GroupList)(nil),         // 30: tryst.rendezvous.v1.GroupList
+	(*GroupSummary)(nil),      // 31: tryst.rendezvous.v1.GroupSummary
+	(*GetGroup)(nil),          // 32: tryst.rendezvous.v1.GetGroup
+	(*GroupChain)(nil),        // 33: tryst.rendezvous.v1.GroupChain
+	(*Beat)(nil),              // 34: tryst.rendezvous.v1.Beat
+	(*Watch)(nil),             // 35: tryst.rendezvous.v1.Watch
+	(*Notice)(nil),            // 36: tryst.rendezvous.v1.Notice
+	(*GroupChanged)(nil),      // 37: tryst.rendezvous.v1.GroupChanged
+	(*BalancerRequest)(nil),   // 38: tryst.rendezvous.v1.BalancerRequest
+	(*Assignment)(nil),        // 39: tryst.rendezvous.v1.Assignment
+	(*Backend)(nil),           // 40: tryst.rendezvous.v1.Backend
+	(*BackendReply)(nil),      // 41: tryst.rendezvous.v1.BackendReply
+	(*RelayRequest)(nil),      // 42: tryst.rendezvous.v1.RelayRequest
+	(*RelayReply)(nil),        // 43: tryst.rendezvous.v1.RelayReply
+	(*Forward)(nil),           // 44: tryst.rendezvous.v1.Forward
+	(*ForwardReply)(nil),      // 45: tryst.rendezvous.v1.ForwardReply
+	(*Rumours)(nil),           // 46: tryst.rendezvous.v1.Rumours
+	(*Rumour)(nil),            // 47: tryst.rendezvous.v1.Rumour
 }
 var file_rendezvous_proto_depIdxs = []int32{
 	5,  // 0: tryst.rendezvous.v1.Request.start_registration:type_name -> tryst.rendezvous.v1.StartRegistration
@@ -3299,44 +3477,46 @@ var file_rendezvous_proto_depIdxs = []int32{
 	15, // 5: tryst.rendezvous.v1.Request.publish_keys:type_name -> tryst.rendezvous.v1.PublishKeys
 	13, // 6: tryst.rendezvous.v1.Request.look_up:type_name -> tryst.rendezvous.v1.LookUp
 	16, // 7: tryst.rendezvous.v1.Request.take_keys:type_name -> tryst.rendezvous.v1.TakeKeys
-	19, // 8: tryst.rendezvous.v1.Request.announce:type_name -> tryst.rendezvous.v1.Announce
-	20, // 9: tryst.rendezvous.v1.Request.withdraw:type_name -> tryst.rendezvous.v1.Withdraw
-	21, // 10: tryst.rendezvous.v1.Request.find_peers:type_name -> tryst.rendezvous.v1.FindPeers
-	26, // 11: tryst.rendezvous.v1.Request.append_group:type_name -> tryst.rendezvous.v1.AppendGroup
-	27, // 12: tryst.rendezvous.v1.Request.list_groups:type_name -> tryst.rendezvous.v1.ListGroups
-	30, // 13: tryst.rendezvous.v1.Request.get_group:type_name -> tryst.rendezvous.v1.GetGroup
+	21, // 8: tryst.rendezvous.v1.Request.announce:type_name -> tryst.rendezvous.v1.Announce
+	22, // 9: tryst.rendezvous.v1.Request.withdraw:type_name -> tryst.rendezvous.v1.Withdraw
+	23, // 10: tryst.rendezvous.v1.Request.find_peers:type_name -> tryst.rendezvous.v1.FindPeers
+	28, // 11: tryst.rendezvous.v1.Request.append_group:type_name -> tryst.rendezvous.v1.AppendGroup
+	29, // 12: tryst.rendezvous.v1.Request.list_groups:type_name -> tryst.rendezvous.v1.ListGroups
+	32, // 13: tryst.rendezvous.v1.Request.get_group:type_name -> tryst.rendezvous.v1.GetGroup
 	4,  // 14: tryst.rendezvous.v1.Request.hello:type_name -> tryst.rendezvous.v1.Hello
-	24, // 15: tryst.rendezvous.v1.Request.get_permit:type_name -> tryst.rendezvous.v1.GetPermit
-	2,  // 16: tryst.rendezvous.v1.Response.error:type_name -> tryst.rendezvous.v1.Error
-	3,  // 17: tryst.rendezvous.v1.Response.done:type_name -> tryst.rendezvous.v1.Done
-	6,  // 18: tryst.rendezvous.v1.Response.registration:type_name -> tryst.rendezvous.v1.Registration
-	9,  // 19: tryst.rendezvous.v1.Response.login:type_name -> tryst.rendezvous.v1.Login
-	11, // 20: tryst.rendezvous.v1.Response.vault:type_name -> tryst.rendezvous.v1.Vault
-	14, // 21: tryst.rendezvous.v1.Response.account:type_name -> tryst.rendezvous.v1.AccountRecord
-	17, // 22: tryst.rendezvous.v1.Response.keys:type_name -> tryst.rendezvous.v1.KeyBundles
-	22, // 23: tryst.rendezvous.v1.Response.peers:type_name -> tryst.rendezvous.v1.Peers
-	28, // 24: tryst.rendezvous.v1.Response.groups:type_name -> tryst.rendezvous.v1.GroupList
-	31, // 25: tryst.rendezvous.v1.Response.group:type_name -> tryst.rendezvous.v1.GroupChain
-	25, // 26: tryst.rendezvous.v1.Response.permit:type_name -> tryst.rendezvous.v1.Permit
-	14, // 27: tryst.rendezvous.v1.Vault.account:type_name -> tryst.rendezvous.v1.AccountRecord
-	18, // 28: tryst.rendezvous.v1.KeyBundles.devices:type_name -> tryst.rendezvous.v1.DeviceKeys
-	23, // 29: tryst.rendezvous.v1.Peers.peers:type_name -> tryst.rendezvous.v1.PeerPresence
-	29, // 30: tryst.rendezvous.v1.GroupList.groups:type_name -> tryst.rendezvous.v1.GroupSummary
-	33, // 31: tryst.rendezvous.v1.Beat.watch:type_name -> tryst.rendezvous.v1.Watch
-	34, // 32: tryst.rendezvous.v1.Beat.notices:type_name -> tryst.rendezvous.v1.Notice
-	2,  // 33: tryst.rendezvous.v1.Beat.error:type_name -> tryst.rendezvous.v1.Error
-	23, // 34: tryst.rendezvous.v1.Notice.up:type_name -> tryst.rendezvous.v1.PeerPresence
-	35, // 35: tryst.rendezvous.v1.Notice.group_changed:type_name -> tryst.rendezvous.v1.GroupChanged
-	2,  // 36: tryst.rendezvous.v1.Assignment.error:type_name -> tryst.rendezvous.v1.Error
-	2,  // 37: tryst.rendezvous.v1.BackendReply.error:type_name -> tryst.rendezvous.v1.Error
-	2,  // 38: tryst.rendezvous.v1.RelayReply.error:type_name -> tryst.rendezvous.v1.Error
-	2,  // 39: tryst.rendezvous.v1.ForwardReply.error:type_name -> tryst.rendezvous.v1.Error
-	45, // 40: tryst.rendezvous.v1.Rumours.rumours:type_name -> tryst.rendezvous.v1.Rumour
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	26, // 15: tryst.rendezvous.v1.Request.get_permit:type_name -> tryst.rendezvous.v1.GetPermit
+	19, // 16: tryst.rendezvous.v1.Request.begin_generation:type_name -> tryst.rendezvous.v1.BeginGeneration
+	2,  // 17: tryst.rendezvous.v1.Response.error:type_name -> tryst.rendezvous.v1.Error
+	3,  // 18: tryst.rendezvous.v1.Response.done:type_name -> tryst.rendezvous.v1.Done
+	6,  // 19: tryst.rendezvous.v1.Response.registration:type_name -> tryst.rendezvous.v1.Registration
+	9,  // 20: tryst.rendezvous.v1.Response.login:type_name -> tryst.rendezvous.v1.Login
+	11, // 21: tryst.rendezvous.v1.Response.vault:type_name -> tryst.rendezvous.v1.Vault
+	14, // 22: tryst.rendezvous.v1.Response.account:type_name -> tryst.rendezvous.v1.AccountRecord
+	17, // 23: tryst.rendezvous.v1.Response.keys:type_name -> tryst.rendezvous.v1.KeyBundles
+	24, // 24: tryst.rendezvous.v1.Response.peers:type_name -> tryst.rendezvous.v1.Peers
+	30, // 25: tryst.rendezvous.v1.Response.groups:type_name -> tryst.rendezvous.v1.GroupList
+	33, // 26: tryst.rendezvous.v1.Response.group:type_name -> tryst.rendezvous.v1.GroupChain
+	27, // 27: tryst.rendezvous.v1.Response.permit:type_name -> tryst.rendezvous.v1.Permit
+	20, // 28: tryst.rendezvous.v1.Response.generation:type_name -> tryst.rendezvous.v1.Generation
+	14, // 29: tryst.rendezvous.v1.Vault.account:type_name -> tryst.rendezvous.v1.AccountRecord
+	18, // 30: tryst.rendezvous.v1.KeyBundles.devices:type_name -> tryst.rendezvous.v1.DeviceKeys
+	25, // 31: tryst.rendezvous.v1.Peers.peers:type_name -> tryst.rendezvous.v1.PeerPresence
+	31, // 32: tryst.rendezvous.v1.GroupList.groups:type_name -> tryst.rendezvous.v1.GroupSummary
+	35, // 33: tryst.rendezvous.v1.Beat.watch:type_name -> tryst.rendezvous.v1.Watch
+	36, // 34: tryst.rendezvous.v1.Beat.notices:type_name -> tryst.rendezvous.v1.Notice
+	2,  // 35: tryst.rendezvous.v1.Beat.error:type_name -> tryst.rendezvous.v1.Error
+	25, // 36: tryst.rendezvous.v1.Notice.up:type_name -> tryst.rendezvous.v1.PeerPresence
+	37, // 37: tryst.rendezvous.v1.Notice.group_changed:type_name -> tryst.rendezvous.v1.GroupChanged
+	2,  // 38: tryst.rendezvous.v1.Assignment.error:type_name -> tryst.rendezvous.v1.Error
+	2,  // 39: tryst.rendezvous.v1.BackendReply.error:type_name -> tryst.rendezvous.v1.Error
+	2,  // 40: tryst.rendezvous.v1.RelayReply.error:type_name -> tryst.rendezvous.v1.Error
+	2,  // 41: tryst.rendezvous.v1.ForwardReply.error:type_name -> tryst.rendezvous.v1.Error
+	47, // 42: tryst.rendezvous.v1.Rumours.rumours:type_name -> tryst.rendezvous.v1.Rumour
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_rendezvous_proto_init() }
@@ -3361,6 +3541,7 @@ func file_rendezvous_proto_init() {
 		(*Request_GetGroup)(nil),
 		(*Request_Hello)(nil),
 		(*Request_GetPermit)(nil),
+		(*Request_BeginGeneration)(nil),
 	}
 	file_rendezvous_proto_msgTypes[1].OneofWrappers = []any{
 		(*Response_Error)(nil),
@@ -3374,12 +3555,13 @@ func file_rendezvous_proto_init() {
 		(*Response_Groups)(nil),
 		(*Response_Group)(nil),
 		(*Response_Permit)(nil),
+		(*Response_Generation)(nil),
 	}
-	file_rendezvous_proto_msgTypes[30].OneofWrappers = []any{
+	file_rendezvous_proto_msgTypes[32].OneofWrappers = []any{
 		(*GetGroup_Name)(nil),
 		(*GetGroup_Id)(nil),
 	}
-	file_rendezvous_proto_msgTypes[34].OneofWrappers = []any{
+	file_rendezvous_proto_msgTypes[36].OneofWrappers = []any{
 		(*Notice_Up)(nil),
 		(*Notice_AccountChanged)(nil),
 		(*Notice_GroupChanged)(nil),
@@ -3391,7 +3573,7 @@ func file_rendezvous_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rendezvous_proto_rawDesc), len(file_rendezvous_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   46,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
