@@ -329,6 +329,47 @@ func TestKeysRotateAfterAWrongClock(t *testing.T) {
 	}
 }
 
+// A home that has gone back gives no ID again that the lost state may have used, and
+// still opens what was begun with the bundle that it knows.
+func TestKeysRenew(t *testing.T) {
+	device := key.NewDevice()
+	id := peerID(t, device)
+	copied, _, _ := NewKeys(now).Refill(record.MaxPrekeys, id, device)
+	lost, highest := copied, uint32(0)
+	later := now
+	for range 3 { // published
+		later = later.Add(RotateAfter)
+		lost, _ = lost.Rotate(later)
+		var private []OneTime
+		lost, private, _ = lost.Refill(record.MaxPrekeys, id, device)
+		highest = private[len(private)-1].ID
+	}
+	for range 500 { // made, and never published
+		lost, _, _ = lost.Refill(record.MaxPrekeys, id, device)
+	}
+	renewed := copied.Renew(highest, later)
+	g := renewed.Generations[0]
+	if g.SignedID < lost.NextID || g.LastResortID < lost.NextID || renewed.NextID <= g.LastResortID || g.SignedID == g.LastResortID {
+		t.Errorf("the lost state was at %d; now there are %d and %d, and %d is next", lost.NextID, g.SignedID, g.LastResortID, renewed.NextID)
+	}
+	if !g.Made.Equal(later) {
+		t.Errorf("made at %s", g.Made)
+	}
+	old := copied.Generations[0]
+	if k, ok := renewed.SignedPrekey(old.SignedID); !ok || !k.Equal(old.Signed) {
+		t.Error("the signed prekey that peers know is gone")
+	}
+	if k, ok := renewed.LastResort(old.LastResortID); !ok || !k.Equal(old.LastResort) {
+		t.Error("the last-resort prekey that peers know is gone")
+	}
+	if again := copied.Renew(0, later); again.NextID <= copied.NextID {
+		t.Error("without any published prekey the IDs do not rise")
+	}
+	if first := (Keys{}).Renew(0, now); len(first.Generations) != 1 || first.Generations[0].SignedID == 0 {
+		t.Error("a device without keys does not get any")
+	}
+}
+
 func TestPublishedKeys(t *testing.T) {
 	device := key.NewDevice()
 	id, dh := peerID(t, device), key.NewDH()

@@ -58,6 +58,20 @@ func (k Keys) Rotate(now time.Time) (Keys, bool) {
 	return k.renewed(now), true
 }
 
+// Renew returns the keys of a device whose home has gone back to an older state: a
+// new generation, and IDs above all that were given out in the state that was lost.
+// highest is the highest ID of a one-time prekey that the directory ever took. Since
+// every kind has its IDs from one counter, and a new generation is published together
+// with one-time prekeys that come after it, what the directory or a peer knows of the
+// lost state is below highest, but for what was made last and did not get there: the
+// jump is far wider than that. The generations that are here stay: who has taken the
+// older bundle may still begin a session with it.
+//
+// The private one-time prekeys are to be forgotten: the lost state has used some.
+func (k Keys) Renew(highest uint32, now time.Time) Keys {
+	return Keys{Generations: k.Generations, NextID: max(k.NextID, highest) + renewalJump}.renewed(now)
+}
+
 func (k Keys) renewed(now time.Time) Keys {
 	next := Keys{NextID: k.NextID}
 	fresh := Generation{Signed: key.NewDH(), LastResort: key.NewKEM(), Made: now}
