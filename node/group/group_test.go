@@ -341,7 +341,7 @@ func TestChainsOfOneDeviceAreBounded(t *testing.T) {
 	alice, bob := newSelf(t, "alice1"), newSelf(t, "bob2")
 	c := newCircle(t, alice, bob)
 	for range 3 * MaxChains {
-		s, out, err := c.states[0].beginEpochAgain().Send([]byte("x"), members(bob))
+		s, out, err := c.states[0].Renew().Send([]byte("x"), members(bob))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -353,10 +353,37 @@ func TestChainsOfOneDeviceAreBounded(t *testing.T) {
 	}
 }
 
-// beginEpochAgain is a home restored from a copy: it has no sender chain.
-func (s State) beginEpochAgain() State {
-	s.sender, s.handed = nil, nil
-	return s
+// A home restored from a copy speaks in numbers that the others have heard, until it
+// renews; then they hear it, and it still hears them.
+func TestRestoredHomeRenews(t *testing.T) {
+	c := newCircle(t, newSelf(t, "alice1"), newSelf(t, "bob2"))
+	c.receive(t, 0, 1, c.send(t, 0, "before"))
+	c.receive(t, 1, 0, c.send(t, 1, "I too"))
+	copied := c.states[0]
+	old, ok := copied.SenderChain()
+	if !ok {
+		t.Fatal("alice has no chain")
+	}
+	c.receive(t, 0, 1, c.send(t, 0, "lost to the copy"))
+
+	c.states[0] = copied
+	unheard := c.send(t, 0, "unheard")
+	if delivered, effect := c.receive(t, 0, 1, unheard); len(delivered) != 0 || !effect.Duplicate {
+		t.Errorf("a number that was used before: %d delivered, %+v", len(delivered), effect)
+	}
+	c.states[0] = roundTrip(t, copied.Renew(), c.acts)
+	if _, ok := c.states[0].SenderChain(); ok {
+		t.Error("alice keeps her chain")
+	}
+	if delivered, _ := c.receive(t, 0, 1, c.send(t, 0, "heard")); len(delivered) != 1 {
+		t.Errorf("after the renewal %d delivered", len(delivered))
+	}
+	if now, ok := c.states[0].SenderChain(); !ok || now == old {
+		t.Error("alice goes on in her old chain")
+	}
+	if delivered, _ := c.receive(t, 1, 0, c.send(t, 1, "welcome back")); len(delivered) != 1 {
+		t.Error("alice does not hear bob in the chain that she knows")
+	}
 }
 
 func TestMessageOfTooManyBytes(t *testing.T) {

@@ -13,7 +13,8 @@ const (
 	// read when everybody has spoken in the next. Those of the oldest epoch go
 	// first. A chain takes about 200 bytes, 36 more for each message missing.
 	MaxReceivers = 2 * record.MaxMembers * record.MaxDevices
-	// MaxChains bounds the chains of one device in one epoch. It makes a second one
-	// only when its home was restored from a copy.
+	// MaxChains bounds the chains of one device in one epoch. It makes another one
+	// only when its home was restored from a copy, or may have been: when it speaks
+	// before the servers have said.
 	MaxChains = 4
 )

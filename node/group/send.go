@@ -89,6 +89,22 @@ func (s State) Forget(device peer.ID) State {
 	return s
 }
 
+// Renew drops this device's own chain, so that the next Send begins another one and
+// hands it out to everybody: this state may be an older one, and others have seen
+// more of the chain than it knows. What came in the chains of others stays readable.
+func (s State) Renew() State {
+	s.sender, s.handed = nil, nil
+	return s
+}
+
+// SenderChain returns the ID of this device's own chain, or false if it has none.
+func (s State) SenderChain() (id [16]byte, ok bool) {
+	if s.sender == nil {
+		return id, false
+	}
+	return s.sender.ChainID(), true
+}
+
 const adLabel = "tryst group message 1"
 
 // associatedData binds a message to its sender. Group and epoch are bound by
