@@ -180,9 +180,14 @@ func TestSessionRows(t *testing.T) {
 			}
 		})
 	}
+	mustView(t, s, func(tx *Tx) {
+		if got := tx.Sessions(); len(got) != 1 || got[0] != id {
+			t.Errorf("sessions with %v", got)
+		}
+	})
 	mustUpdate(t, s, func(tx *Tx) { tx.RemoveSession(id) })
 	mustView(t, s, func(tx *Tx) {
-		if tx.Session(id).Ready() {
+		if tx.Session(id).Ready() || len(tx.Sessions()) != 0 {
 			t.Error("a removed session")
 		}
 	})

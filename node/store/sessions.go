@@ -37,6 +37,19 @@ func (t *Tx) PutSession(device peer.ID, r session.Record) {
 // RemoveSession forgets all sessions with a device.
 func (t *Tx) RemoveSession(device peer.ID) { t.remove(deviceKey(rowSession, device)) }
 
+// Sessions returns the devices that there are sessions with.
+func (t *Tx) Sessions() []peer.ID {
+	var devices []peer.ID
+	for _, r := range t.keys([]byte{rowSession}, 0) {
+		if len(r.key) < 2 || len(r.key) != 2+int(r.key[1]) {
+			t.damaged(errLength)
+			return nil
+		}
+		devices = append(devices, peer.ID(r.key[2:]))
+	}
+	return devices
+}
+
 // PrepareSession does ahead of time, in memory, what the next message to a
 // device will need (see session.Record.Prepare). Call it when there is nothing
 // else to do, after a message of the device's has been opened.
