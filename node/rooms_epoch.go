@@ -187,16 +187,18 @@ func (r *rooms) giveSecret(tx *store.Tx, fx *effects, to record.Account, device 
 		return nil
 	}
 	secret, err := s.SecretFor(asked.Epoch, to)
-	if errors.Is(err, group.ErrNoSecret) || errors.Is(err, group.ErrOver) {
+	switch {
+	case errors.Is(err, group.ErrNoSecret):
 		return nil
-	}
-	if err != nil {
+	case errors.Is(err, group.ErrOver): // it is late, or has gone back to then
+	case err != nil:
 		return err
+	default:
+		if err := unlessFull(r.d.tellDevice(tx, fx, to, device, nwire.EpochSecret{Group: asked.Group, Epoch: asked.Epoch, Secret: secret})); err != nil {
+			return err
+		}
 	}
-	if err := unlessFull(r.d.tellDevice(tx, fx, to, device, nwire.EpochSecret{Group: asked.Group, Epoch: asked.Epoch, Secret: secret})); err != nil {
-		return err
-	}
-	// Whoever asks has nothing yet, our sender key neither.
+	// Whoever asks has nothing yet, our sender key neither, or has it no longer.
 	return r.put(tx, fx, s.Forget(device))
 }
 
