@@ -106,6 +106,7 @@ func (c *courier) waitsFor(device peer.ID) bool {
 
 // work runs a lane until nothing is left for its device or the context ends.
 func (c *courier) work(ctx context.Context, l *lane) {
+	c.d.start.wait(ctx) // what is sealed in an older state would be refused
 	for ctx.Err() == nil {
 		err := c.deliverAll(ctx, l)
 		c.mu.Lock()
@@ -353,7 +354,7 @@ func (c *courier) finish(entries []outbox.Entry) error {
 			if e.Renewals > 0 && e.Envelope == nil && !e.Done() {
 				unseal(tx, e.Device)
 				if e.Renewals == 1 && !told && tx.Session(e.Device).Established() {
-					fx.tell(renewed(e.To))
+					c.d.tellRenewed(fx, e.To)
 					told = true
 				}
 			}

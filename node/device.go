@@ -39,6 +39,7 @@ type device struct {
 	store *store.Store
 	link  *link
 
+	start   *start
 	people  *people
 	courier *courier
 	rooms   *rooms
@@ -68,6 +69,9 @@ func startDevice(ctx context.Context, cfg *Config, s *store.Store, l *link, emit
 		errands: workers{log: cfg.Logger}, announceNow: make(chan struct{}, 1), prepare: make(chan peer.ID, prepareQueue),
 	}
 	if err := d.loadSelf(); err != nil {
+		return nil, err
+	}
+	if d.start, err = newStart(s); err != nil {
 		return nil, err
 	}
 	if d.people, err = newPeople(s, l.client, d.log, emit); err != nil {

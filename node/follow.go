@@ -77,18 +77,12 @@ func (d *device) linked(context.Context) {
 func (d *device) resync(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, resyncTimeout)
 	defer cancel()
-	var lookUps errgroup.Group
-	lookUps.SetLimit(maxLookUps)
-	known := d.people.all()
-	for _, a := range known {
-		lookUps.Go(func() error {
-			d.accountChanged(ctx, a)
-			return nil
-		})
+	d.lookUpAll(ctx)
+	if err := d.rooms.sync(ctx); err != nil {
+		d.log.Info("groups were not listed", "err", err)
 	}
-	lookUps.Wait()
-	d.rooms.sync(ctx)
 	d.publishKeys(ctx, false)
+	d.catchUp(ctx)
 	present, err := d.link.client.FindPeers(ctx, d.people.all())
 	if err != nil {
 		d.log.Info("presence was not fetched", "err", err)
@@ -96,6 +90,19 @@ func (d *device) resync(ctx context.Context) {
 	for _, p := range present {
 		d.errands.do(func(ctx context.Context) { d.peerUp(ctx, p) })
 	}
+}
+
+// lookUpAll fetches the device logs of everybody whom this device knows.
+func (d *device) lookUpAll(ctx context.Context) {
+	var lookUps errgroup.Group
+	lookUps.SetLimit(maxLookUps)
+	for _, a := range d.people.all() {
+		lookUps.Go(func() error {
+			d.accountChanged(ctx, a)
+			return nil
+		})
+	}
+	lookUps.Wait()
 }
 
 // accountChanged fetches an account's device log again.
@@ -180,7 +187,8 @@ func (d *device) keepAnnounced(ctx context.Context) {
 		if !d.link.client.Linked() {
 			continue // Linked will ask for it
 		}
-		d.publishKeys(ctx, false) // whoever learns where this device is begins a session at once
+		d.settle(ctx)
+		d.publishKeys(ctx, d.start.tookLow()) // whoever learns where this device is begins a session at once
 		record, err := d.link.host.SignedRecord()
 		if err == nil {
 			bounded, cancel := context.WithTimeout(ctx, noticeTimeout)

@@ -71,6 +71,8 @@ func (in *inbox) take(tx *store.Tx, fx *effects, from account.Contact, device pe
 	switch {
 	case errors.Is(err, session.ErrIdentity):
 		return pb.Refusal_UNKNOWN, nil
+	case err != nil && in.d.start.unsure():
+		return pb.Refusal_LATER, nil
 	case err != nil:
 		// A duplicate too: this message is not here, so that it was sealed with a key
 		// that was used before, by a home that was restored from a copy.
@@ -84,7 +86,7 @@ func (in *inbox) take(tx *store.Tx, fx *effects, from account.Contact, device pe
 		return pb.Refusal_LATER, nil
 	}
 	if opened.New && before.Established() {
-		fx.tell(renewed(from.Account))
+		in.d.tellRenewed(fx, from.Account)
 	}
 	tx.PutSession(device, opened.Record)
 	tx.UseOneTime(opened.UsedOneTime)

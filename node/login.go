@@ -274,6 +274,7 @@ func (d *device) forgetKeys() error {
 	err := d.commit(func(tx *store.Tx, _ *effects) error {
 		tx.PutDevice(store.Device{Key: key.NewDevice(), DH: key.NewDH(), Account: d.self.Account})
 		tx.PutMeta(bundlePublished, nil)
+		tx.PutMeta(generationName, nil)
 		tx.PutKeys(account.NewKeys(time.Now()))
 		for _, id := range tx.OneTimeIDs() {
 			tx.UseOneTime(id)

@@ -9,6 +9,37 @@
 // takes what they deliver, rooms are the groups, files sends and fetches. All of
 // them change the store in transactions that carry what is to be done once they
 // are on disk (see effects).
+//
+// # A home that was restored
+//
+// A home that somebody has put back from a copy, or uses in two places, goes on in
+// sessions and chains of which others have seen more. So the servers count a device's
+// starts, and each start names the number that its home knows (generation.go). If that
+// is not the last one, everything begins anew (renewal.go): sessions, the envelopes of
+// what waits, the own chains in groups, prekeys; members of groups are asked for the
+// keys that the lost state was given; and the person is told, once. What groups said
+// meanwhile comes from their members, as far as it was said in chains that the copy
+// knows.
+//
+// Until the answer comes, for a few seconds, a device holds back what it would say, and
+// puts off who sends what it cannot open. A device that finds no servers then speaks
+// all the same. Direct messages in an old session are refused by the other side and
+// stay in the outbox until a new one can begin; in groups a device that is not sure
+// speaks in a chain of this run, so that nothing has a number that was heard before.
+//
+// What remains:
+//   - A copy that is put back before the original has started again, or that runs while
+//     the original does, is not noticed until the next start of either. Sessions heal
+//     by refusals; what it says in groups in a chain that the others have heard more of
+//     is lost until then.
+//   - A copy that was made between a start's question and its answer passes for a
+//     device that stopped there.
+//   - Messages that were delivered to the lost state are on the senders' devices only.
+//   - Each run that speaks in a group without having found a server begins a chain, and
+//     others keep group.MaxChains of a device in an epoch: of the ones before, they can
+//     be missing messages that come late.
+//   - The servers are believed. They can hide that a home is an older one, and can make
+//     a device renew one that is not, which costs new sessions and a false notice.
 package node
 
 import (

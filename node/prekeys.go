@@ -21,8 +21,16 @@ const (
 )
 
 // publishKeys brings the directory's stock of this device's prekeys up to date:
-// the bundle if it is new, one-time prekeys with it or when they run low.
+// the bundle if it is new, one-time prekeys with it or when they run low. It waits
+// until the servers have counted this start: an older home's prekeys may have IDs that
+// the directory knows.
 func (d *device) publishKeys(ctx context.Context, low bool) {
+	if !d.start.isSettled() {
+		if low {
+			d.start.ranLow()
+		}
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
 	defer cancel()
 	bundle, oneTime, err := d.makeKeys(low)
@@ -46,6 +54,7 @@ func (d *device) publishKeys(ctx context.Context, low bool) {
 		if err != nil {
 			d.log.Error("the published bundle was not noted", "err", err)
 		}
+		d.start.published()
 	}
 }
 

@@ -46,6 +46,7 @@ type room struct {
 	round    time.Time             // when members are asked next for what this device lacks
 	quiet    time.Duration         // how long it waits after that
 	renewal  time.Time             // when this device begins the epoch that is due; zero: none is
+	begun    [16]byte              // the own chain that was last spoken in, since this run began
 }
 
 // maxOwed bounds the devices that are remembered as having asked too early: all

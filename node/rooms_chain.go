@@ -273,12 +273,11 @@ func (r *rooms) meetMembers(ctx context.Context, members []record.Account) {
 }
 
 // sync compares the groups that this device has with those that the account is
-// in.
-func (r *rooms) sync(ctx context.Context) {
+// in. It returns an error if the servers do not list those.
+func (r *rooms) sync(ctx context.Context) error {
 	listed, err := r.d.link.client.ListGroups(ctx, true)
 	if err != nil {
-		r.d.log.Info("groups were not listed", "err", err)
-		return
+		return err
 	}
 	here := make(map[record.GroupID]bool)
 	for _, g := range listed {
@@ -294,6 +293,7 @@ func (r *rooms) sync(ctx context.Context) {
 			r.update(ctx, s.ID())
 		}
 	}
+	return nil
 }
 
 // disown remembers a group that the account is not in.

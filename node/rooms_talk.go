@@ -59,6 +59,7 @@ func noGroup(name record.GroupName, cause error) *Error {
 // device that finds it lacks it (see rooms_repair.go). keep is called in the
 // transaction.
 func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.MessageID, body wire.Body, keep func(*store.Tx, *effects, group.State) error) error {
+	r.d.start.wait(ctx)
 	var out group.Outgoing
 	var groupID record.GroupID
 	err := r.d.commit(func(tx *store.Tx, fx *effects) error {
@@ -75,9 +76,10 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 			return err
 		}
 		devices := r.devices(s)
-		if s, out, err = s.Send(content, devices); err != nil {
+		if s, out, err = r.speakable(s).Send(content, devices); err != nil {
 			return err
 		}
+		r.spoke(groupID, out.Sealed.Chain)
 		if err := keep(tx, fx, s); err != nil {
 			return err
 		}

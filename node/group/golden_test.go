@@ -37,7 +37,7 @@ func writeGolden(t *testing.T) {
 	for _, raw := range s.Statements() {
 		g.Statements = append(g.Statements, hex.EncodeToString(raw))
 	}
-	fresh := c.states[1].beginEpochAgain()
+	fresh := c.states[1].Renew()
 	_, out, err := fresh.Send([]byte("waits"), members(c.selves...))
 	if err != nil {
 		t.Fatal(err)
