@@ -42,6 +42,10 @@ func (d *device) publishKeys(ctx context.Context, low bool) {
 		return
 	}
 	err = d.link.client.PublishKeys(ctx, bundle, oneTime)
+	if errors.Is(err, wire.ErrFull) && bundle != nil {
+		// Nothing of it was taken, and there are one-time prekeys enough.
+		err = d.link.client.PublishKeys(ctx, bundle, nil)
+	}
 	if err != nil && !errors.Is(err, wire.ErrFull) {
 		d.log.Info("prekeys were not published and will be", "err", err)
 		return
