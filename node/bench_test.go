@@ -199,6 +199,7 @@ func bulk(b *testing.B, from host.Host, to host.Host, size int64) (transfer func
 		if n, err := io.Copy(io.Discard, s); err != nil || n != size {
 			b.Fatal(n, err)
 		}
+		_ = s.Close()
 	}
 }
 
