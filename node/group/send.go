@@ -91,8 +91,14 @@ func (s State) Forget(device peer.ID) State {
 
 // Renew drops this device's own chain, so that the next Send begins another one and
 // hands it out to everybody: this state may be an older one, and others have seen
-// more of the chain than it knows. What came in the chains of others stays readable.
+// more of the chain than it knows. What came in the chains of others stays readable,
+// and so does what the lost state said in this one: members pass it on (see Repair).
 func (s State) Renew() State {
+	if s.sender != nil {
+		if own, err := senderkey.NewReceiver(s.sender.Distribution()); err == nil {
+			s = s.makeRoom(s.self, own.Epoch()).withReceiver(own.ChainID(), receiver{s.self, own})
+		}
+	}
 	s.sender, s.handed = nil, nil
 	return s
 }
