@@ -151,3 +151,36 @@ func TestRestoredHomeGetsANewChain(t *testing.T) {
 	delivered, _ := c.receive(t, 0, 1, out.Sealed.Message)
 	expectContent(t, delivered, alice, "on")
 }
+
+// A home that begins its chain anew before it has asked anybody still gets back what
+// the lost state said in the old one, and speaks in the new one.
+func TestRenewedHomeGetsItsWordsBack(t *testing.T) {
+	alice, bob := newSelf(t, "alice1"), newSelf(t, "bob2")
+	c := newCircle(t, alice, bob)
+	c.receive(t, 0, 1, c.send(t, 0, "known"))
+	copied := c.states[0]
+	lost := c.sendOnly(t, 0, "lost").Sealed
+	c.receive(t, 0, 1, lost.Message)
+
+	renewed := roundTrip(t, copied.Renew(), c.acts)
+	if !renewed.Lacks(c.states[1].Have()) {
+		t.Error("it does not see that bob has something of its own that it lacks")
+	}
+	after, delivered, err := renewed.Repair(lost.Message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectContent(t, delivered, alice, "lost")
+	c.states[0] = after
+	out := c.sendOnly(t, 0, "on")
+	if out.Sealed.Chain == lost.Chain || out.SenderKeys[bob.Device] == nil {
+		t.Error("it goes on in the chain that the lost state has used")
+	}
+	for range 3 * MaxChains { // runs that begin a chain each leave a bounded state
+		c.states[0] = c.states[0].Renew()
+		c.sendOnly(t, 0, "again")
+	}
+	if n := len(c.states[0].receivers); n > MaxChains {
+		t.Errorf("%d chains of its own are kept", n)
+	}
+}
