@@ -112,6 +112,7 @@ func (c *Client) receiveBeats(s network.Stream) error {
 		if first {
 			c.notices.put(Resync{})
 		}
+		c.saw(frame.GetIndex())
 		for _, n := range frame.GetNotices() {
 			notice, err := noticeFromWire(n)
 			if err != nil {
@@ -139,6 +140,13 @@ func noticeFromWire(n *pb.Notice) (Notice, error) {
 		return GroupChanged{Group: record.GroupID(id), Length: kind.GroupChanged.GetLength()}, nil
 	case *pb.Notice_KeysLow:
 		return KeysLow{}, nil
+	case *pb.Notice_Mail:
+		return MailWaiting{}, nil
+	case *pb.Notice_GroupMail:
+		if len(kind.GroupMail) != len(record.GroupID{}) {
+			return nil, fmt.Errorf("%w: a group's ID", ErrForged)
+		}
+		return GroupMailWaiting{Group: record.GroupID(kind.GroupMail)}, nil
 	default:
 		return nil, fmt.Errorf("%w: a kind of notice that this version does not know", ErrForged)
 	}

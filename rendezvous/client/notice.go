@@ -8,7 +8,7 @@ import (
 )
 
 // Notice is one of Linked, Unlinked, Resync, PeerUp, AccountChanged,
-// GroupChanged, KeysLow and Dismissed.
+// GroupChanged, KeysLow, MailWaiting, GroupMailWaiting and Dismissed.
 type Notice interface{ notice() }
 
 // Linked: requests are answered by this server from now on. A node announces
@@ -41,18 +41,27 @@ type GroupChanged struct {
 // KeysLow: this device should publish more one-time prekeys.
 type KeysLow struct{}
 
+// MailWaiting: there are letters for this device; see FetchMail.
+type MailWaiting struct{}
+
+// GroupMailWaiting: there are letters for this device in a group; see
+// FetchGroupMail.
+type GroupMailWaiting struct{ Group record.GroupID }
+
 // Dismissed: the servers do not take this device for one that is logged in (it
 // was revoked, or never added). Attend has to be called again after a login.
 type Dismissed struct{ Err error }
 
-func (Linked) notice()         {}
-func (Unlinked) notice()       {}
-func (Resync) notice()         {}
-func (PeerUp) notice()         {}
-func (AccountChanged) notice() {}
-func (GroupChanged) notice()   {}
-func (KeysLow) notice()        {}
-func (Dismissed) notice()      {}
+func (Linked) notice()           {}
+func (Unlinked) notice()         {}
+func (Resync) notice()           {}
+func (PeerUp) notice()           {}
+func (AccountChanged) notice()   {}
+func (GroupChanged) notice()     {}
+func (KeysLow) notice()          {}
+func (MailWaiting) notice()      {}
+func (GroupMailWaiting) notice() {}
+func (Dismissed) notice()        {}
 
 // queue holds notices between the link, which never waits, and their reader.
 type queue struct {

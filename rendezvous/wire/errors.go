@@ -24,6 +24,7 @@ var (
 	ErrTooMany       = errors.New("too many attempts") // wait and try again
 	ErrUnavailable   = errors.New("no quorum of servers")
 	ErrTooLarge      = errors.New("it is too large")
+	ErrNoSpace       = errors.New("the servers have no room for mail") // their disks are nearly full; they take it again when there is
 )
 
 var codes = []error{
@@ -31,6 +32,7 @@ var codes = []error{
 	5: ErrWrongPassword, 6: ErrNotLoggedIn, 7: ErrNoGroup, 8: ErrGroupTaken,
 	9: ErrConflict, 10: ErrRefused, 11: ErrFull, 12: ErrTooMany,
 	13: ErrUnavailable, 14: ErrTooLarge,
+	15: ErrNoSpace,
 }
 
 // Code returns the wire code of an error: that of the sentinel in its chain,

@@ -38,6 +38,23 @@ const (
 	// more one-time prekeys.
 	PrekeyLow = 20
 
+	// MaxEnvelope bounds a letter: the largest sealed message. Two of the largest
+	// do not fit into one request, and hardly any is that large.
+	MaxEnvelope = 96 << 10
+	// LetterIDSize is the length of a letter's ID.
+	LetterIDSize = 16
+	// MaxLetters bounds the letters of one request. Each takes some 400 bytes of
+	// indexes beside itself, which have to fit into a transaction with it.
+	MaxLetters = 256
+	// MaxFor bounds the devices that a request's group letters are for, in all,
+	// for the same reason: 250 bytes each.
+	MaxFor = 512
+	// MailPage bounds, in bytes, the letters that one request fetches: four of the
+	// largest, and below MaxResponse. A letter counts as its envelope and
+	// LetterOverhead, which is above all that travels with it.
+	MailPage       = 384 << 10
+	LetterOverhead = 160
+
 	// RequestTimeout bounds one request, the wait for a new leader included.
 	RequestTimeout = 10 * time.Second
 	// BeatInterval and BeatTimeout notice a frozen peer within two seconds,
