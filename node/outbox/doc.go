@@ -10,6 +10,7 @@
 //
 //	queued --Delivered--> delivered
 //	   |  ^--Failed, Later (with backoff), Renew (without its envelope)
+//	   |--Stored--> stored --Delivered, Renew, as above
 //	   '--Unknown, Blocked, too many renewals, too old--> expired, with a Reason
 //
 // A device's entries go out in order. The first one that is not due holds up all

@@ -17,14 +17,36 @@ var ErrFull = errors.New("outbox: too much waits for this device")
 // stored: append only.
 type State uint8
 
-// An entry is Queued, Delivered or Expired. Sent is of a message only: a first
-// device has it, others do not yet.
+// An entry is Queued, Stored, Delivered or Expired. Sent and Read are of a message
+// only: a first device has it, others do not yet; a person has seen it.
 const (
 	Queued State = 1 + iota
 	Sent
 	Delivered
 	Expired
+	Stored // a majority of the servers keeps it for the device
+	Read
 )
+
+// String names a state as people see it.
+func (s State) String() string {
+	switch s {
+	case Queued:
+		return "queued"
+	case Sent:
+		return "sent"
+	case Delivered:
+		return "delivered"
+	case Expired:
+		return "expired"
+	case Stored:
+		return "stored"
+	case Read:
+		return "read"
+	default:
+		return "unknown"
+	}
+}
 
 // Reason says why an entry has expired. Values are stored: append only.
 type Reason uint8
@@ -52,8 +74,11 @@ type Entry struct {
 	Made time.Time
 	// Copy marks an entry for one of the sender's own other devices. It proves
 	// nothing about the recipient and does not count in a Summary.
-	Copy    bool
-	Content []byte // what a session seals; kept until the end, for Renew
+	Copy bool
+	// NoReceipt marks an entry that acknowledges others. Nobody acknowledges it in
+	// turn, so that it is done once it is stored.
+	NoReceipt bool
+	Content   []byte // what a session seals; kept until the end, for Renew
 	// Envelope is Content sealed; nil until then. An entry is sealed once, so that
 	// a repeated attempt repeats the same bytes and leaves no gap in the session.
 	Envelope []byte
@@ -67,6 +92,7 @@ type Status struct {
 	Attempts uint32    // without an answer, since the device was last reachable
 	Renewals uint32    // sessions that did not open it
 	Next     time.Time // not to be tried before; zero: at once
+	Again    time.Time // while Stored: when the servers are given it again
 }
 
 // New returns the entry of a message that has just been written.
@@ -80,7 +106,7 @@ func Fan(e Entry, devices []peer.ID) []Entry {
 	out := make([]Entry, len(devices))
 	for i, device := range devices {
 		out[i] = New(e.ID, e.To, device, e.Content, e.Made)
-		out[i].Copy = e.Copy
+		out[i].Copy, out[i].NoReceipt = e.Copy, e.NoReceipt
 	}
 	return out
 }

@@ -13,6 +13,11 @@ const (
 	FirstDelay = time.Second
 	MaxDelay   = 5 * time.Minute
 
+	// FirstAgain and MaxAgain bound the time after which the servers are given an
+	// entry again: repeating costs them a replicated write, or nothing if they have it.
+	FirstAgain = time.Hour
+	MaxAgain   = 24 * time.Hour
+
 	// MaxRenewals is how often one message may ask for a new session. Each costs
 	// the peer a prekey; a peer that refuses five different sessions will refuse
 	// the sixth.

@@ -23,6 +23,8 @@ const (
 	OutcomeUnknown
 	// OutcomeBlocked: the recipient wants nothing from this account.
 	OutcomeBlocked
+	// OutcomeStored: the servers keep it until the device takes it.
+	OutcomeStored
 )
 
 // Answered translates the receiver's answer. A refusal that this version does
@@ -57,6 +59,8 @@ func (e Entry) After(outcome Outcome, now time.Time) Entry {
 		return e.finished(Expired, ReasonUnknown)
 	case OutcomeBlocked:
 		return e.finished(Expired, ReasonBlocked)
+	case OutcomeStored:
+		return e.stored(now)
 	case OutcomeFailed, OutcomeLater:
 		return e.delayed(now)
 	}
@@ -92,8 +96,25 @@ func (e Entry) renewed() Entry {
 		return e.finished(Expired, ReasonNoSession)
 	}
 	e.Renewals++
-	e.Envelope, e.Next = nil, time.Time{}
+	e.State, e.Envelope, e.Next, e.Again = Queued, nil, time.Time{}, time.Time{}
 	return e
+}
+
+// stored notes that the servers have it. They are given it again while no receipt
+// comes, each time after half of what it has waited already: they may have lost it,
+// and cannot tell that they have.
+func (e Entry) stored(now time.Time) Entry {
+	if e.NoReceipt {
+		return e.finished(Delivered, ReasonNone)
+	}
+	e.State = Stored
+	e.Again = now.Add(min(max(now.Sub(e.Made)/2, FirstAgain), MaxAgain))
+	return e
+}
+
+// ToStore tells whether the servers are to be given the entry now.
+func (s Status) ToStore(now time.Time) bool {
+	return s.State == Queued || s.State == Stored && !now.Before(s.Again)
 }
 
 func (e Entry) delayed(now time.Time) Entry {

@@ -26,13 +26,14 @@ func (s Summary) Settled() bool { return s.State == Delivered || s.State == Expi
 // but Copies. It is
 //
 //	Queued     while no device has it and one may still take it
+//	Stored     while the servers keep it for a device, and no device has it
 //	Sent       once a device has it, while another may still take it
 //	Delivered  once a device has it, and no other is waited for
 //	Expired    once no device will take it
 //
 // and Queued for no entries at all.
 func Summarise(entries []Status) Summary {
-	var delivered, waiting bool
+	var delivered, stored, waiting bool
 	var reason Reason
 	for _, e := range entries {
 		switch e.State {
@@ -40,11 +41,15 @@ func Summarise(entries []Status) Summary {
 			delivered = true
 		case Expired:
 			reason = max(reason, e.Reason) // whatever the order of entries
+		case Stored:
+			stored, waiting = true, true
 		default:
 			waiting = true
 		}
 	}
 	switch {
+	case stored && !delivered:
+		return Summary{State: Stored}
 	case len(entries) == 0, waiting && !delivered:
 		return Summary{State: Queued}
 	case waiting:
