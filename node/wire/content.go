@@ -34,11 +34,20 @@ type GroupContent struct {
 	SentAt      time.Time
 	ChainLength uint64 // the membership chain as the sender knows it
 	ChainHead   record.Hash
-	Body        Body // Text or FileOffer
+	After       []After // at most MaxAfter
+	Body        Body    // Text or FileOffer
 }
 
-// Body is one of Text, FileOffer, SenderKey, EpochRequest, EpochSecret and
-// FileReceived.
+// After names the last message of another sender chain that the sender had shown
+// before it wrote.
+type After struct {
+	Chain       [16]byte // senderkey's chain ID
+	Next        uint32   // the number that follows it in its chain
+	ChainLength uint64   // the membership chain as its own sender knew it
+}
+
+// Body is one of Text, FileOffer, SenderKey, EpochRequest, EpochSecret,
+// FileReceived, Received and Seen.
 type Body interface{ body() }
 
 // Text is what a person wrote: valid UTF-8, 1 to MaxText bytes.
@@ -71,12 +80,24 @@ type EpochSecret struct {
 // receiver's disk.
 type FileReceived struct{ Message MessageID }
 
+// Received acknowledges messages to a device that was not there to be answered at
+// once. At most MaxReceived in all.
+type Received struct {
+	Messages []MessageID // that are on the receiver's disk
+	Unopened []MessageID // that did not open, and are to be sealed in a new session
+}
+
+// Seen says that a person has seen messages, at most MaxReceived.
+type Seen struct{ Messages []MessageID }
+
 func (Text) body()         {}
 func (FileOffer) body()    {}
 func (SenderKey) body()    {}
 func (EpochRequest) body() {}
 func (EpochSecret) body()  {}
 func (FileReceived) body() {}
+func (Received) body()     {}
+func (Seen) body()         {}
 
 // CheckText reports ErrContent for a text that cannot be sent.
 func CheckText(s string) error {
@@ -107,6 +128,10 @@ func (c Content) Marshal() ([]byte, error) {
 		m.Kind = &pb.Content_EpochSecret{EpochSecret: &pb.EpochSecret{Group: b.Group[:], Epoch: b.Epoch, Secret: b.Secret.Bytes()}}
 	case FileReceived:
 		m.Kind = &pb.Content_FileReceived{FileReceived: &pb.FileReceived{Message: b.Message[:]}}
+	case Received:
+		m.Kind = &pb.Content_Received{Received: &pb.Received{Messages: rawIDs(b.Messages), Unopened: rawIDs(b.Unopened)}}
+	case Seen:
+		m.Kind = &pb.Content_Seen{Seen: &pb.Seen{Messages: rawIDs(b.Messages)}}
 	default:
 		return nil, fmt.Errorf("%w: nothing to say", ErrContent)
 	}
@@ -143,6 +168,10 @@ func ParseContent(b []byte) (Content, error) {
 		var done FileReceived
 		p.fixed(done.Message[:], k.FileReceived.GetMessage())
 		c.Body = done
+	case *pb.Content_Received:
+		c.Body = Received{p.ids(k.Received.GetMessages()), p.ids(k.Received.GetUnopened())}
+	case *pb.Content_Seen:
+		c.Body = Seen{p.ids(k.Seen.GetMessages())}
 	default:
 		p.fail(errors.New("an unknown kind"))
 	}
@@ -157,6 +186,9 @@ func (c GroupContent) Marshal() ([]byte, error) {
 	m := &pb.GroupContent{
 		Id: c.ID[:], SentAt: c.SentAt.UnixMilli(),
 		ChainLength: c.ChainLength, ChainHead: c.ChainHead[:],
+	}
+	for _, a := range c.After[:min(len(c.After), MaxAfter)] {
+		m.After = append(m.After, &pb.After{Chain: a.Chain[:], Next: a.Next, ChainLength: a.ChainLength})
 	}
 	switch b := c.Body.(type) {
 	case Text:
@@ -180,6 +212,7 @@ func ParseGroupContent(b []byte) (GroupContent, error) {
 	var p parser
 	p.fixed(c.ID[:], m.GetId())
 	p.fixed(c.ChainHead[:], m.GetChainHead())
+	c.After = p.after(m.GetAfter())
 	switch k := m.GetKind().(type) {
 	case *pb.GroupContent_Text:
 		c.Body = p.text(k.Text)
@@ -222,6 +255,40 @@ func (p *parser) epoch(b []byte) key.Epoch {
 		p.fail(err)
 	}
 	return k
+}
+
+// ids reads message IDs.
+func (p *parser) ids(raw [][]byte) []MessageID {
+	if len(raw) > MaxReceived {
+		p.fail(errors.New("too many messages"))
+		return nil
+	}
+	ids := make([]MessageID, len(raw))
+	for i := range raw {
+		p.fixed(ids[i][:], raw[i])
+	}
+	return ids
+}
+
+func (p *parser) after(raw []*pb.After) (after []After) {
+	if len(raw) > MaxAfter {
+		p.fail(errors.New("it follows too many messages"))
+		return nil
+	}
+	for _, r := range raw {
+		a := After{Next: r.GetNext(), ChainLength: r.GetChainLength()}
+		p.fixed(a.Chain[:], r.GetChain())
+		after = append(after, a)
+	}
+	return after
+}
+
+func rawIDs(ids []MessageID) [][]byte {
+	raw := make([][]byte, len(ids))
+	for i := range ids {
+		raw[i] = ids[i][:]
+	}
+	return raw
 }
 
 func (p *parser) text(t *pb.Text) Text {

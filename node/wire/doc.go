@@ -40,6 +40,13 @@ const (
 	// common file systems take.
 	MaxFileName = 255
 
+	// MaxReceived bounds the messages that one content acknowledges, so that it fits
+	// into an envelope some times.
+	MaxReceived = 1024
+	// MaxAfter bounds the messages that a group message says it follows: the senders
+	// who spoke since its own sender did last. Of more, the newest are named.
+	MaxAfter = 64
+
 	// HelloTimeout bounds the exchange of Hellos on a new stream; DeliverTimeout
 	// the wait for a receipt, which includes the other side's disk and, at
 	// first contact, its look-up of our account.
