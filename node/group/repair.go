@@ -42,6 +42,28 @@ func (s State) Have() []wire.Have {
 	return have
 }
 
+// Outstanding returns the number of the first message of a chain that this device does
+// not have and may still get.
+func (s State) Outstanding(chain [16]byte) uint32 {
+	r, known := s.receivers[chain]
+	if !known {
+		return 1<<32 - 1
+	}
+	if missing := r.chain.Missing(); len(missing) > 0 {
+		return missing[0]
+	}
+	return r.chain.Next()
+}
+
+// Author returns who speaks in a chain that this device can open.
+func (s State) Author(chain [16]byte) (Member, bool) {
+	if s.sender != nil && s.sender.ChainID() == chain {
+		return s.self, true
+	}
+	r, known := s.receivers[chain]
+	return r.from, known
+}
+
 // Lacks reports whether a device that has so much has something of a chain that
 // this one can open and has not got so far in.
 func (s State) Lacks(have []wire.Have) bool {

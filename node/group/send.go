@@ -26,16 +26,11 @@ type Outgoing struct {
 // sender keys in the outbox, must be stored before the message leaves: a device
 // counts as having the key from here on (see Forget).
 func (s State) Send(content []byte, devices []Member) (State, Outgoing, error) {
-	next := s
-	if s.sender == nil {
-		fresh, err := senderkey.NewSender(s.chain.ID(), s.chain.Epoch())
-		if err != nil {
-			return s, Outgoing{}, fmt.Errorf("group: send: %w", err)
-		}
-		next.sender, next.handed = fresh, nil
-	} else {
-		next.sender = s.sender.Clone()
+	next, _, err := s.Next()
+	if err != nil {
+		return s, Outgoing{}, err
 	}
+	next.sender = next.sender.Clone()
 	// Taken before the message, so that whoever gets it can read this message.
 	distribution := next.sender.Distribution()
 	sealed, iteration, err := next.sender.Encrypt(associatedData(s.self), content)
@@ -53,6 +48,19 @@ func (s State) Send(content []byte, devices []Member) (State, Outgoing, error) {
 	}
 	next.handed = withKeys(next.handed, out.SenderKeys)
 	return next, out, nil
+}
+
+// Next returns the place that the next message will have. The state that it returns is
+// the one to send it from: a chain of this device's own may begin with it.
+func (s State) Next() (State, Place, error) {
+	if s.sender == nil {
+		fresh, err := senderkey.NewSender(s.chain.ID(), s.chain.Epoch())
+		if err != nil {
+			return s, Place{}, fmt.Errorf("group: send: %w", err)
+		}
+		s.sender, s.handed = fresh, nil
+	}
+	return s, Place{s.sender.ChainID(), s.sender.Next()}, nil
 }
 
 // lacking returns the distribution for each member device without it.

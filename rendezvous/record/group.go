@@ -224,6 +224,13 @@ func (c Chain) Member(a Account) bool {
 	return ok
 }
 
+// Since returns the number of the statement by which a member has joined, or created
+// the group.
+func (c Chain) Since(a Account) (seq uint64, ok bool) {
+	seq, ok = c.members[a]
+	return seq, ok
+}
+
 // Members returns the accounts in the group, sorted.
 func (c Chain) Members() []Account { return slices.Sorted(maps.Keys(c.members)) }
 
