@@ -76,7 +76,7 @@ func (c *courier) wake(to peer.ID, seq uint64) {
 	defer c.mu.Unlock()
 	l, ok := c.lanes[to]
 	if !ok {
-		l = &lane{to: to, nudge: make(chan struct{}, 1)}
+		l = &lane{to: to, nudge: make(chan struct{}, 1), unstored: make(chan struct{}, 1), moved: time.Now()}
 		c.lanes[to] = l
 		if c.start != nil {
 			c.start(l)
@@ -84,6 +84,7 @@ func (c *courier) wake(to peer.ID, seq uint64) {
 	}
 	l.upTo = max(l.upTo, seq)
 	l.signal()
+	l.signalStore()
 }
 
 // seen tells a device's lane, if it has one, that the device is there now.
@@ -107,6 +108,11 @@ func (c *courier) waitsFor(device peer.ID) bool {
 // work runs a lane until nothing is left for its device or the context ends.
 func (c *courier) work(ctx context.Context, l *lane) {
 	c.d.start.wait(ctx) // what is sealed in an older state would be refused
+	ctx, over := context.WithCancel(ctx)
+	var storing sync.WaitGroup
+	storing.Go(func() { c.keepStoring(ctx, l) })
+	defer storing.Wait()
+	defer over()
 	for ctx.Err() == nil {
 		err := c.deliverAll(ctx, l)
 		c.mu.Lock()
@@ -118,6 +124,7 @@ func (c *courier) work(ctx context.Context, l *lane) {
 		c.mu.Unlock()
 		if err != nil && ctx.Err() == nil {
 			c.d.log.Debug("a device was not reached", "peer", l.to, "err", err)
+			c.setAway(l, true)
 			c.pause(ctx, l)
 		}
 	}
@@ -129,7 +136,7 @@ func (c *courier) pause(ctx context.Context, l *lane) {
 	err := c.d.commit(func(tx *store.Tx, fx *effects) error {
 		now := time.Now()
 		for _, e := range outbox.TooOld(tx.Entries(l.to, outbox.Window), now) {
-			c.d.told(tx, fx, e, tx.PutEntry(e))
+			c.d.told(tx, fx, e, tx.PutEntry(e), "")
 		}
 		for _, e := range tx.Entries(l.to, 1) {
 			e = e.After(outbox.OutcomeFailed, now)
@@ -171,13 +178,18 @@ func (c *courier) limit(l *lane) uint64 {
 	return l.upTo
 }
 
-// lane is the way to one device. Its fields but to and nudge are guarded by
-// the courier's mu.
+// lane is the way to one device. Its fields from upTo on are guarded by the
+// courier's mu.
 type lane struct {
-	to      peer.ID
-	nudge   chan struct{} // holds a token when there is news
-	upTo    uint64        // entries with a higher number stay
-	present bool          // the device has shown itself since the last look
+	to       peer.ID
+	nudge    chan struct{} // holds a token when there is news
+	unstored chan struct{} // the same, for whoever gives it to the servers
+	sealing  sync.Mutex    // held while an entry is sealed that was not when it was put
+
+	upTo    uint64    // entries with a higher number stay
+	present bool      // the device has shown itself since the last look
+	away    bool      // the last attempt to reach it failed
+	moved   time.Time // when the device last took something, or the lane began
 }
 
 func (l *lane) signal() {
@@ -234,10 +246,11 @@ func (c *courier) deliverAll(ctx context.Context, l *lane) error {
 			if link, err = c.connect(ctx, l.to); err != nil {
 				return err
 			}
+			c.setAway(l, false)
 		}
 		for _, e := range fresh {
 			last = e.Seq
-			u, err := c.dispatch(ctx, link, e)
+			u, err := c.dispatch(ctx, l, link, e)
 			if err != nil {
 				return err
 			}
@@ -271,16 +284,16 @@ func (c *courier) next(l *lane, after uint64, most int) (entries []outbox.Entry,
 
 // dispatch seals an entry that is not sealed yet and gives it to the link. An
 // entry that has become pointless is finished instead.
-func (c *courier) dispatch(ctx context.Context, link *transport.Link, e outbox.Entry) (underway, error) {
+func (c *courier) dispatch(ctx context.Context, l *lane, link *transport.Link, e outbox.Entry) (underway, error) {
 	if time.Since(e.Made) >= outbox.Lifetime {
-		return underway{}, c.finish([]outbox.Entry{e.Expire(outbox.ReasonTooOld)})
+		return underway{}, c.expire(e, outbox.ReasonTooOld)
 	}
 	if _, acts := c.d.people.owner(e.Device); !acts {
 		return underway{}, c.redirect(e.Device)
 	}
 	if e.Envelope == nil {
 		var err error
-		if e, err = c.d.sealEntry(ctx, e); err != nil {
+		if e, err = c.sealLate(ctx, l, e); err != nil {
 			return underway{}, err
 		}
 	}
@@ -292,13 +305,12 @@ func (c *courier) dispatch(ctx context.Context, link *transport.Link, e outbox.E
 // commits all outcomes that are there. It returns what is still under way, and
 // an error when the link is of no more use.
 func (c *courier) await(ctx context.Context, l *lane, flight []underway) ([]underway, error) {
-	var done []outbox.Entry
+	var done []result
 	var broken error
 	settle := func(err error) {
-		var entry outbox.Entry
-		entry, broken = settled(flight[0].entry, err)
-		if broken == nil {
-			done = append(done, entry)
+		var outcome outbox.Outcome
+		if outcome, broken = outcomeOf(err); broken == nil {
+			done = append(done, result{flight[0].entry.Seq, outcome})
 			flight = flight[1:]
 		}
 	}
@@ -318,51 +330,81 @@ func (c *courier) await(ctx context.Context, l *lane, flight []underway) ([]unde
 			more = false
 		}
 	}
-	if err := c.finish(done); err != nil {
+	left, err := c.finish(l.to, string(c.d.link.host.Path(l.to)), done)
+	if err != nil {
 		return flight, err
 	}
-	for _, e := range done {
-		if !e.Done() { // it must go out again before what follows it
-			return flight, fmt.Errorf("message refused for now")
-		}
+	if len(done) > 0 {
+		c.noteMoved(l)
+	}
+	if left { // it must go out again before what follows it
+		return flight, fmt.Errorf("message refused for now")
 	}
 	return flight, broken
 }
 
-// settled returns the entry after the outcome of a delivery; an error that is
-// no refusal means that nobody knows, and that the link has ended.
-func settled(e outbox.Entry, err error) (outbox.Entry, error) {
+// result is what became of an attempt to bring an entry to its device.
+type result struct {
+	seq     uint64
+	outcome outbox.Outcome
+}
+
+// outcomeOf translates the outcome of a delivery; an error that is no refusal means
+// that nobody knows, and that the link has ended.
+func outcomeOf(err error) (outbox.Outcome, error) {
 	var refused *transport.Refused
 	switch {
 	case err == nil:
-		return e.After(outbox.OutcomeDelivered, time.Now()), nil
+		return outbox.OutcomeDelivered, nil
 	case errors.As(err, &refused):
-		return e.After(outbox.Answered(refused.Refusal), time.Now()), nil
+		return outbox.Answered(refused.Refusal), nil
 	default:
-		return e, err
+		return 0, err
 	}
 }
 
-// finish writes down what became of entries, and tells.
-func (c *courier) finish(entries []outbox.Entry) error {
-	if len(entries) == 0 {
-		return nil
+// finish writes down what became of a device's entries, and tells. It reports
+// whether one of them still waits. Entries that have been finished by another way
+// meanwhile stay as they are.
+func (c *courier) finish(to peer.ID, path string, results []result) (left bool, err error) {
+	if len(results) == 0 {
+		return false, nil
 	}
-	return c.d.commit(func(tx *store.Tx, fx *effects) error {
-		told := false
-		for _, e := range entries {
-			if e.Renewals > 0 && e.Envelope == nil && !e.Done() {
-				unseal(tx, e.Device)
-				if e.Renewals == 1 && !told && tx.Session(e.Device).Established() {
-					c.d.tellRenewed(fx, e.To)
-					told = true
-				}
-			}
-			summary := tx.PutEntry(e)
-			if e.Done() {
-				c.d.told(tx, fx, e, summary)
+	err = c.d.commit(func(tx *store.Tx, fx *effects) error {
+		left = false
+		now := time.Now()
+		for _, r := range results {
+			if e, ok := tx.Entry(to, r.seq); ok {
+				e = c.settle(tx, fx, e, r.outcome, path, now)
+				left = left || !e.Done()
 			}
 		}
+		return nil
+	})
+	return left, err
+}
+
+// settle stores an entry after an outcome, and tells.
+func (c *courier) settle(tx *store.Tx, fx *effects, e outbox.Entry, outcome outbox.Outcome, path string, now time.Time) outbox.Entry {
+	if outcome == outbox.OutcomeRenew && e.Envelope == nil {
+		return e // one before it has had them all sealed anew
+	}
+	after := e.After(outcome, now)
+	if outcome == outbox.OutcomeRenew && !after.Done() {
+		unseal(tx, e.Device)
+		if after.Renewals == 1 && tx.Session(e.Device).Established() {
+			c.d.tellRenewed(fx, e.To)
+		}
+	}
+	c.d.told(tx, fx, after, tx.PutEntry(after), path)
+	return after
+}
+
+// expire gives an entry up.
+func (c *courier) expire(e outbox.Entry, why outbox.Reason) error {
+	return c.d.commit(func(tx *store.Tx, fx *effects) error {
+		e := e.Expire(why)
+		c.d.told(tx, fx, e, tx.PutEntry(e), "")
 		return nil
 	})
 }

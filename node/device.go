@@ -42,6 +42,7 @@ type device struct {
 	start   *start
 	people  *people
 	courier *courier
+	mailbox *mailbox
 	rooms   *rooms
 	files   *files
 	topics  *transport.Topics
@@ -77,7 +78,7 @@ func startDevice(ctx context.Context, cfg *Config, s *store.Store, l *link, emit
 	if d.people, err = newPeople(s, l.client, d.log, emit); err != nil {
 		return nil, err
 	}
-	d.courier = newCourier(d)
+	d.courier, d.mailbox = newCourier(d), newMailbox(d)
 	d.files = newFiles(d)
 	if d.rooms, err = newRooms(d); err != nil {
 		return nil, err
@@ -116,10 +117,12 @@ func (d *device) run(ctx context.Context) {
 	d.group, ctx = errgroup.WithContext(ctx)
 	d.errands.start(ctx)
 	d.group.Go(func() error { return d.courier.run(ctx) })
+	d.group.Go(func() error { d.mailbox.run(ctx); return nil })
 	d.group.Go(func() error { return d.files.run(ctx) })
 	d.group.Go(func() error { return d.rooms.run(ctx) })
 	d.group.Go(func() error { d.rooms.takeArrivals(ctx); return nil })
 	d.group.Go(func() error { d.rooms.repair(ctx); return nil })
+	d.group.Go(func() error { d.rooms.keepStored(ctx); return nil })
 	d.group.Go(func() error { d.follow(ctx); return nil })
 	d.group.Go(func() error { d.meet(ctx); return nil })
 	d.group.Go(func() error { d.keepAnnounced(ctx); return nil })

@@ -9,14 +9,18 @@ import (
 // EventKind names what happened; the names are those of the JSON output.
 type EventKind string
 
-// The events of a node. Message, File, Joined, Left and Removed tell of others; Sending,
-// Sent, Delivered and Progress of one's own; Link and Notice of the node.
+// The events of a node. Message, File, Gap, Joined, Left and Removed tell of others;
+// Sending, Stored, Sent, Delivered, Read and Progress of one's own; Link and Notice of the
+// node.
 const (
 	EventMessage   EventKind = "message"   // ID, From, To, Group, Text
 	EventFile      EventKind = "file"      // ID, From, To, Group, Name, Size, SHA256, Path: it is whole
 	EventSending   EventKind = "sending"   // ID, To or Group: it is on this device's disk
-	EventSent      EventKind = "sent"      // ID, To or Group: one device has it on its disk; the topic took it
-	EventDelivered EventKind = "delivered" // ID, By: decrypted and committed there
+	EventSent      EventKind = "sent"      // ID, To or Group: another's device has it on its disk
+	EventStored    EventKind = "stored"    // ID, To or Group: a majority of the servers keeps it for who is away
+	EventDelivered EventKind = "delivered" // ID, By: decrypted and committed there; ID, Group: at every member
+	EventRead      EventKind = "read"      // ID, By: a person has seen it
+	EventGap       EventKind = "gap"       // Group, From, Missing: so many messages have not come, and are asked for
 	EventProgress  EventKind = "progress"  // ID, Name, Done, Total in bytes
 	EventJoined    EventKind = "joined"    // Group, Account
 	EventLeft      EventKind = "left"      // Group, Account
@@ -45,6 +49,7 @@ type Event struct {
 	Done    int64
 	Total   int64
 	Online  bool
+	Missing int // messages
 	Err     *Error
 }
 

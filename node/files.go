@@ -229,10 +229,7 @@ func (f *files) sendGroup(ctx context.Context, name record.GroupName, path strin
 func (f *files) keepOutgoing(tx *store.Tx, a announced, now time.Time, row transferRow, where string) error {
 	row.Outgoing, row.Message, row.Path, row.SentAt = true, a.message, a.path, now
 	tx.PutMeta(offerName(a.message), a.manifest.ID[:])
-	tx.Append(store.Message{
-		ID: a.message, Conversation: where, From: f.d.self.Account, SentAt: now, ReceivedAt: now,
-		File: fileLine(a.manifest, a.path),
-	})
+	f.d.keepOwn(tx, store.Message{ID: a.message, Conversation: where, File: fileLine(a.manifest, a.path)}, now)
 	return putTransfer(tx, a.manifest, row)
 }
 

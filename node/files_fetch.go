@@ -338,7 +338,7 @@ func (f *files) finish(at *fetch, m transfer.Manifest, path string) error {
 		tx.RemoveTransfer(at.id)
 		tx.Append(store.Message{
 			ID: row.Message, Conversation: where, From: row.Account, SentAt: row.SentAt, ReceivedAt: time.Now(),
-			File: fileLine(m, path),
+			Device: row.device(), File: fileLine(m, path),
 		})
 		fx.tell(Event{
 			Kind: EventFile, ID: row.Message.String(), At: row.SentAt, From: row.Account, To: row.To, Group: row.Group,

@@ -46,6 +46,8 @@ func (d *device) heed(n client.Notice) {
 	case client.Linked:
 		d.emit(Event{Kind: EventLink, Online: true, Text: "Connected to the servers."})
 		d.announce()
+		d.courier.linked()
+		d.rooms.storeSoon()
 		d.errands.do(d.linked)
 	case client.Unlinked:
 		d.log.Info("the server is gone", "err", n.Err)
@@ -59,6 +61,8 @@ func (d *device) heed(n client.Notice) {
 		d.errands.do(func(ctx context.Context) { d.accountChanged(ctx, n.Account) })
 	case client.GroupChanged:
 		d.errands.do(func(ctx context.Context) { d.rooms.update(ctx, n.Group) })
+	case client.MailWaiting, client.GroupMailWaiting:
+		d.mailbox.look()
 	case client.KeysLow:
 		d.errands.do(func(ctx context.Context) { d.publishKeys(ctx, true) })
 	case client.Dismissed:
@@ -83,6 +87,7 @@ func (d *device) resync(ctx context.Context) {
 	}
 	d.publishKeys(ctx, false)
 	d.catchUp(ctx)
+	d.mailbox.look()
 	present, err := d.link.client.FindPeers(ctx, d.people.all())
 	if err != nil {
 		d.log.Info("presence was not fetched", "err", err)

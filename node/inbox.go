@@ -39,10 +39,11 @@ func (in *inbox) Receive(ctx context.Context, from peer.ID, hello transport.Hell
 	if refusal == pb.Refusal_NONE {
 		err := in.d.commit(func(tx *store.Tx, fx *effects) error {
 			for i, delivery := range batch {
-				var err error
-				if outcomes[i], err = in.take(tx, fx, contact, from, delivery); err != nil {
+				taken, err := in.take(tx, fx, contact, from, delivery)
+				if err != nil {
 					return err
 				}
+				outcomes[i] = taken.refusal
 			}
 			return nil
 		})
@@ -59,10 +60,16 @@ func (in *inbox) Receive(ctx context.Context, from peer.ID, hello transport.Hell
 	return outcomes
 }
 
+// taken is what became of a message that has come.
+type taken struct {
+	refusal   pb.Refusal
+	isReceipt bool // which nobody acknowledges
+}
+
 // take opens one message and does what it says.
-func (in *inbox) take(tx *store.Tx, fx *effects, from account.Contact, device peer.ID, delivery transport.Delivery) (pb.Refusal, error) {
+func (in *inbox) take(tx *store.Tx, fx *effects, from account.Contact, device peer.ID, delivery transport.Delivery) (taken, error) {
 	if tx.Seen(device, delivery.ID) {
-		return pb.Refusal_NONE, nil
+		return taken{}, nil
 	}
 	now := time.Now()
 	peer := session.Identity{Account: from.Account, Device: device}
@@ -70,20 +77,22 @@ func (in *inbox) take(tx *store.Tx, fx *effects, from account.Contact, device pe
 	opened, err := before.Decrypt(in.d.self, peer, tx, delivery.Envelope, now)
 	switch {
 	case errors.Is(err, session.ErrIdentity):
-		return pb.Refusal_UNKNOWN, nil
+		return taken{refusal: pb.Refusal_UNKNOWN}, nil
 	case err != nil && in.d.start.unsure():
-		return pb.Refusal_LATER, nil
+		return taken{refusal: pb.Refusal_LATER}, nil
 	case err != nil:
 		// A duplicate too: this message is not here, so that it was sealed with a key
 		// that was used before, by a home that was restored from a copy.
 		in.d.log.Info("a message does not open; a new session is asked for", "peer", device, "err", err)
-		return pb.Refusal_RENEW, nil
+		return taken{refusal: pb.Refusal_RENEW}, nil
 	}
 	content, err := wire.ParseContent(opened.Plaintext)
 	a := arrival{from, device, content}
 	if group, early := in.d.rooms.early(a); err == nil && early {
-		fx.after(func() { in.d.errands.do(func(ctx context.Context) { in.d.rooms.update(ctx, group) }) })
-		return pb.Refusal_LATER, nil
+		fx.after(func() {
+			in.d.errands.do(func(ctx context.Context) { in.d.rooms.update(ctx, group); in.d.mailbox.look() })
+		})
+		return taken{refusal: pb.Refusal_LATER}, nil
 	}
 	if opened.New && before.Established() {
 		in.d.tellRenewed(fx, from.Account)
@@ -93,9 +102,19 @@ func (in *inbox) take(tx *store.Tx, fx *effects, from account.Contact, device pe
 	tx.MarkSeen(device, delivery.ID, now)
 	if err != nil || content.ID != delivery.ID {
 		in.d.log.Warn("a message's content is not valid and is dropped", "peer", device, "err", err)
-		return pb.Refusal_NONE, nil
+		return taken{}, nil
 	}
-	return pb.Refusal_NONE, in.act(tx, fx, a)
+	return taken{isReceipt: acknowledges(content.Body)}, in.act(tx, fx, a)
+}
+
+// acknowledges tells whether a content is one that nobody acknowledges in turn.
+func acknowledges(body wire.Body) bool {
+	switch body.(type) {
+	case wire.Received, wire.Seen:
+		return true
+	default:
+		return false
+	}
 }
 
 // renewed tells that a session which both sides had has begun anew, as it does when
@@ -113,6 +132,10 @@ func (in *inbox) act(tx *store.Tx, fx *effects, a arrival) error {
 		return d.keepText(tx, fx, a, string(body))
 	case wire.FileOffer:
 		return d.files.offered(tx, fx, a, body)
+	case wire.Received:
+		return d.takeReceived(tx, fx, a, body)
+	case wire.Seen:
+		return d.takeSeen(tx, fx, a, body)
 	case wire.FileReceived:
 		return d.files.received(tx, fx, a, body)
 	case wire.SenderKey:

@@ -71,10 +71,7 @@ func (d *device) send(ctx context.Context, to, text string) (wire.MessageID, err
 	}
 	id, now := wire.NewMessageID(), time.Now()
 	err = d.commit(func(tx *store.Tx, fx *effects) error {
-		tx.Append(store.Message{
-			ID: id, Conversation: string(contact.Account), From: d.self.Account,
-			Text: text, SentAt: now, ReceivedAt: now,
-		})
+		d.keepOwn(tx, store.Message{ID: id, Conversation: string(contact.Account), Text: text}, now)
 		fx.tell(Event{Kind: EventSending, ID: id.String(), To: contact.Account})
 		if contact.Account == d.self.Account {
 			d.noteToSelf(fx, id, text, now)
@@ -180,7 +177,7 @@ func (d *device) keepText(tx *store.Tx, fx *effects, a arrival, text string) err
 	from, conversation := a.parties(d)
 	tx.Append(store.Message{
 		ID: a.content.ID, Conversation: string(conversation), From: from, Text: text,
-		SentAt: a.content.SentAt, ReceivedAt: time.Now(),
+		SentAt: a.content.SentAt, ReceivedAt: time.Now(), Device: a.device,
 	})
 	fx.tell(Event{Kind: EventMessage, ID: a.content.ID.String(), At: a.content.SentAt, From: from, To: a.to(d), Text: text})
 	return nil
@@ -206,8 +203,9 @@ func (a arrival) to(d *device) record.Account {
 // pending is what a device remembers of a message that the person has sent and
 // wants to hear of. It is gone when the message is settled.
 type pending struct {
-	kind pendingKind
-	told bool // that it was sent
+	kind   pendingKind
+	told   bool // that it was sent
+	stored bool // the person was told that the servers have it
 }
 
 type pendingKind byte
@@ -222,7 +220,10 @@ func pendingName(id wire.MessageID) string { return "pending/" + string(id[:]) }
 func putPending(tx *store.Tx, id wire.MessageID, p pending) {
 	told := byte(0)
 	if p.told {
-		told = 1
+		told |= 1
+	}
+	if p.stored {
+		told |= 2
 	}
 	tx.PutMeta(pendingName(id), []byte{byte(p.kind), told})
 }
@@ -232,25 +233,36 @@ func getPending(tx *store.Tx, id wire.MessageID) (pending, bool) {
 	if !ok || len(b) != 2 {
 		return pending{}, false
 	}
-	return pending{kind: pendingKind(b[0]), told: b[1] == 1}, true
+	return pending{kind: pendingKind(b[0]), told: b[1]&1 != 0, stored: b[1]&2 != 0}, true
 }
 
-// told tells the person what became of a message, once one of its entries is
-// finished: sent and delivered when a first device has it, or that none will.
-func (d *device) told(tx *store.Tx, fx *effects, e outbox.Entry, summary outbox.Summary) {
+// told tells the person what became of a message, once there is news of one of its
+// entries: stored when the servers keep it and nobody has it yet, sent and delivered
+// when a first device has it, or that none will. path is how the entry went.
+func (d *device) told(tx *store.Tx, fx *effects, e outbox.Entry, summary outbox.Summary, path string) {
 	p, ok := getPending(tx, e.ID)
 	if !ok || e.Copy {
 		return
 	}
-	if e.State == outbox.Delivered && !p.told {
+	d.noteStep(tx, e, path)
+	switch {
+	case e.State == outbox.Delivered && !p.told:
 		p.told = true
 		fx.tell(Event{Kind: EventSent, ID: e.ID.String(), To: e.To})
 		if p.kind == isText {
 			fx.tell(Event{Kind: EventDelivered, ID: e.ID.String(), By: e.To})
+			d.advance(tx, e.ID, outbox.Delivered)
+		} else {
+			d.advance(tx, e.ID, outbox.Sent)
 		}
+	case summary.State == outbox.Stored && !p.told && !p.stored && p.kind == isText:
+		p.stored = true
+		fx.tell(Event{Kind: EventStored, ID: e.ID.String(), To: e.To})
+		d.advance(tx, e.ID, outbox.Stored)
 	}
 	switch {
 	case summary.State == outbox.Expired:
+		d.advance(tx, e.ID, outbox.Expired)
 		fx.tell(Event{Kind: EventError, ID: e.ID.String(), Err: fail(CodeRefused, nil, "Send it again if it still matters.",
 			"A message to %s was not delivered: %s.", e.To, whyExpired(summary.Reason))})
 		tx.PutMeta(pendingName(e.ID), nil)

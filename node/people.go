@@ -232,6 +232,12 @@ func (p *people) introduce(ctx context.Context, from peer.ID, hello transport.He
 	return c, p.compared(from, err)
 }
 
+// isRefused tells a server's word from a failure to get one.
+func isRefused(err error) bool {
+	var known *Error
+	return errors.Is(err, wire.ErrNoAccount) || errors.As(err, &known)
+}
+
 // compared is the answer to a device log as a peer names it.
 func (p *people) compared(peer peer.ID, contradiction error) pb.Refusal {
 	if contradiction == nil {

@@ -86,7 +86,7 @@ func (c *courier) heirs(tx *store.Tx, e outbox.Entry) []peer.ID {
 func (c *courier) move(tx *store.Tx, fx *effects, e outbox.Entry, to []peer.ID) error {
 	if len(to) == 0 {
 		e = e.Expire(outbox.ReasonRevoked)
-		c.d.told(tx, fx, e, tx.PutEntry(e))
+		c.d.told(tx, fx, e, tx.PutEntry(e), "")
 		return nil
 	}
 	moved, err := tx.FanOut(e, to)

@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/tryst-chat/tryst/node/account"
+	"github.com/tryst-chat/tryst/node/causal"
 	"github.com/tryst-chat/tryst/node/group"
 	"github.com/tryst-chat/tryst/node/store"
 	"github.com/tryst-chat/tryst/node/transport"
@@ -25,6 +26,7 @@ type rooms struct {
 	d        *device
 	arrivals chan topicMessage
 	repairs  *repairs
+	unstored chan struct{} // holds a token when the servers may have to be given something
 
 	mu      sync.RWMutex
 	byID    map[record.GroupID]*room
@@ -37,16 +39,20 @@ const maxForeign = 1024
 
 // room is one group. Its fields are guarded by rooms.mu.
 type room struct {
-	state    group.State // as the store has it
-	rotation *transport.Rotation
-	entered  chan struct{}         // closed when this device is on the epoch's topic
-	since    time.Time             // when it began to wait for it
-	asked    map[peer.ID]time.Time // for the secret
-	owed     map[peer.ID]arrival   // who has asked for it before the chain here let them in
-	round    time.Time             // when members are asked next for what this device lacks
-	quiet    time.Duration         // how long it waits after that
-	renewal  time.Time             // when this device begins the epoch that is due; zero: none is
-	begun    [16]byte              // the own chain that was last spoken in, since this run began
+	state     group.State // as the store has it
+	rotation  *transport.Rotation
+	entered   chan struct{}             // closed when this device is on the epoch's topic
+	since     time.Time                 // when it began to wait for it
+	asked     map[peer.ID]time.Time     // for the secret
+	owed      map[peer.ID]arrival       // who has asked for it before the chain here let them in
+	round     time.Time                 // when members are asked next for what this device lacks
+	quiet     time.Duration             // how long it waits after that
+	renewal   time.Time                 // when this device begins the epoch that is due; zero: none is
+	begun     [16]byte                  // the own chain that was last spoken in, since this run began
+	holds     bool                      // messages wait for their turn
+	gaps      map[[16]byte]causal.Place // that the person was told of, by chain
+	waits     map[peer.ID]waitsFor      // since when devices lack what this one has said
+	mailWaits time.Time                 // since when mail is left with the servers; zero: none is
 }
 
 // maxOwed bounds the devices that are remembered as having asked too early: all
@@ -56,7 +62,7 @@ const maxOwed = 64
 // newRooms loads the groups that the store has.
 func newRooms(d *device) (*rooms, error) {
 	r := &rooms{
-		d: d, arrivals: make(chan topicMessage, arrivalQueue), repairs: newRepairs(),
+		d: d, arrivals: make(chan topicMessage, arrivalQueue), repairs: newRepairs(), unstored: make(chan struct{}, 1),
 		byID: make(map[record.GroupID]*room), foreign: make(map[record.GroupID]bool),
 	}
 	err := d.store.View(func(tx *store.Tx) error {
@@ -65,7 +71,13 @@ func newRooms(d *device) (*rooms, error) {
 			if err != nil {
 				return fmt.Errorf("group %s: %w", id, err)
 			}
-			r.byID[id] = r.newRoom(state)
+			at := r.newRoom(state)
+			b, err := r.buffer(tx, id)
+			if err != nil {
+				return fmt.Errorf("group %s: %w", id, err)
+			}
+			at.holds = b.Holds() > 0
+			r.byID[id] = at
 		}
 		return nil
 	})
@@ -161,6 +173,9 @@ func (r *rooms) restore(id record.GroupID, before *room) {
 func (r *rooms) drop(tx *store.Tx, fx *effects, s group.State) {
 	id := s.ID()
 	tx.RemoveGroup(id)
+	tx.PutMeta(orderName(id), nil)
+	tx.PutMeta(acksName(id), nil)
+	tx.DropHeld(id)
 	for seq := range s.Chain().Len() {
 		tx.PutMeta(statementName(id, seq), nil)
 	}
@@ -353,6 +368,9 @@ func (r *rooms) devicesChanged(c account.Contact, change account.Change) {
 		return
 	}
 	for _, s := range r.all() {
+		if s.Chain().Member(c.Account) {
+			r.d.errands.do(func(context.Context) { r.reviewAcks(s.ID()) })
+		}
 		if s.Chain().Member(c.Account) && !s.Waiting() {
 			r.d.errands.do(func(ctx context.Context) { r.rekeySoon(ctx, s.ID(), s.Epoch()) })
 		}

@@ -72,7 +72,7 @@ func (r *rooms) withMore(m topicMessage) []topicMessage {
 func (r *rooms) takeAll(batch []topicMessage) {
 	err := r.d.commit(func(tx *store.Tx, fx *effects) error {
 		for _, m := range batch {
-			if err := r.receive(tx, fx, m.group, m.from, m.message); err != nil {
+			if _, err := r.receive(tx, fx, m.group, m.from, m.message); err != nil {
 				return err
 			}
 		}

@@ -243,6 +243,7 @@ func (r *rooms) extend(ctx context.Context, id record.GroupID, found client.Grou
 	}
 	if len(change.Gone) > 0 {
 		r.d.topics.MembershipChanged(r.d.people.devices(accountsOf(change.Gone))...)
+		r.reviewAcks(id)
 	}
 	if change.EpochStarted {
 		r.ask(id)

@@ -47,6 +47,7 @@ func (r *rooms) run(ctx context.Context) error {
 		}
 		for _, s := range r.all() {
 			r.makeRound(s)
+			r.reviewOrder(s)
 			if r.renewalDue(s) {
 				r.d.errands.do(func(ctx context.Context) { r.rekey(ctx, s.ID(), s.Epoch()) })
 			}

@@ -209,6 +209,9 @@ func (r *rooms) passOn(from peer.ID, m *pb.SyncRequest) ([][]byte, error) {
 	if !ok || !r.isMember(request.Group, from) {
 		return nil, group.ErrNotMember
 	}
+	if err := r.noteHave(request.Group, from, request.Have); err != nil {
+		return nil, err
+	}
 	if s.Lacks(request.Have) {
 		r.repairs.add(request.Group, from, 0)
 	}

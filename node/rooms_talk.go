@@ -56,7 +56,8 @@ func noGroup(name record.GroupName, cause error) *Error {
 
 // send sends a text or a manifest to a group. It goes out over the topic, which is
 // quick and promises nothing; kept in the group's log, it is there for every member
-// device that finds it lacks it (see rooms_repair.go). keep is called in the
+// device that finds it lacks it (see rooms_repair.go), and the servers get it for those
+// that do not say that they have it (see rooms_acks.go). keep is called in the
 // transaction.
 func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.MessageID, body wire.Body, keep func(*store.Tx, *effects, group.State) error) error {
 	r.d.start.wait(ctx)
@@ -68,15 +69,23 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 			return err
 		}
 		groupID = s.ID()
+		s, at, err := r.speakable(s).Next()
+		if err != nil {
+			return err
+		}
+		after, err := r.spokenAfter(tx, s, at)
+		if err != nil {
+			return err
+		}
 		now := time.Now()
 		content, err := wire.GroupContent{
-			ID: id, SentAt: now, ChainLength: s.Chain().Len(), ChainHead: s.Chain().Head(), Body: body,
+			ID: id, SentAt: now, ChainLength: s.Chain().Len(), ChainHead: s.Chain().Head(), After: after, Body: body,
 		}.Marshal()
 		if err != nil {
 			return err
 		}
 		devices := r.devices(s)
-		if s, out, err = r.speakable(s).Send(content, devices); err != nil {
+		if s, out, err = s.Send(content, devices); err != nil {
 			return err
 		}
 		r.spoke(groupID, out.Sealed.Chain)
@@ -85,6 +94,9 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 		}
 		tx.LogGroup(groupID, store.Logged(out.Sealed), now)
 		fx.tell(Event{Kind: EventSending, ID: id.String(), Group: name})
+		if err := r.awaitAcks(tx, fx, s, id, at, devices); err != nil {
+			return err
+		}
 		if s, err = r.handOut(tx, fx, s, devices, out); err != nil {
 			return err
 		}
@@ -122,11 +134,9 @@ func (r *rooms) publish(ctx context.Context, groupID record.GroupID, name record
 	if rotation == nil {
 		return fail(CodeNotMember, nil, "", "You are no longer in the group %s.", name)
 	}
-	if err := rotation.Publish(ctx, message, r.listening(groupID, rotation)); err != nil {
-		return fail(CodeInternal, err, "It is kept: the members get it from this device when they meet it.",
-			"The message did not go out to %s at once: %v.", name, err)
+	if err := rotation.Publish(ctx, message, r.listening(groupID, rotation)); err != nil && ctx.Err() == nil {
+		r.d.log.Info("a message did not go out over its topic; the members get it otherwise", "err", err)
 	}
-	r.d.emit(Event{Kind: EventSent, ID: id.String(), Group: name})
 	return nil
 }
 
@@ -137,9 +147,7 @@ func (r *rooms) sendText(ctx context.Context, name record.GroupName, text string
 	}
 	id, now := wire.NewMessageID(), time.Now()
 	return id, r.send(ctx, name, id, wire.Text(text), func(tx *store.Tx, _ *effects, _ group.State) error {
-		tx.Append(store.Message{
-			ID: id, Conversation: conversation(name), From: r.d.self.Account, Text: text, SentAt: now, ReceivedAt: now,
-		})
+		r.d.keepOwn(tx, store.Message{ID: id, Conversation: conversation(name), Text: text}, now)
 		return nil
 	})
 }
@@ -149,10 +157,11 @@ func (a arrival) member() group.Member {
 }
 
 // receive opens a group message, or keeps it until it can be opened.
-func (r *rooms) receive(tx *store.Tx, fx *effects, id record.GroupID, from group.Member, message []byte) error {
+// It returns what the message did.
+func (r *rooms) receive(tx *store.Tx, fx *effects, id record.GroupID, from group.Member, message []byte) (group.Effect, error) {
 	s, ok := r.state(id)
 	if !ok {
-		return nil
+		return group.Effect{}, nil
 	}
 	s, delivered, effect, err := s.Receive(from, message)
 	if effect.NeedChain {
@@ -163,10 +172,10 @@ func (r *rooms) receive(tx *store.Tx, fx *effects, id record.GroupID, from group
 	}
 	if err != nil {
 		r.d.log.Warn("a group message is refused", "peer", from.Device, "err", err)
-		return nil
+		return effect, nil
 	}
 	if effect.Duplicate {
-		return nil
+		return effect, nil
 	}
 	if effect.Gap {
 		fx.after(func() { r.repairs.add(id, from.Device, repairDelay) })
@@ -174,7 +183,7 @@ func (r *rooms) receive(tx *store.Tx, fx *effects, id record.GroupID, from group
 	if effect.Dropped > 0 {
 		fx.tell(Event{Kind: EventNotice, Group: s.Name(), Text: fmt.Sprintf("%d messages in %s could not be opened and had to be dropped.", effect.Dropped, s.Name())})
 	}
-	return r.keep(tx, fx, s, delivered)
+	return effect, r.keep(tx, fx, s, delivered)
 }
 
 // takeSenderKey takes a member device's sender chain, and what it opens.
@@ -215,41 +224,24 @@ func (r *rooms) behind(id record.GroupID, epoch uint64, from record.Account) boo
 	return epoch > at.state.Epoch() || !at.state.Chain().Member(from)
 }
 
-// keep stores what has opened together with the state that opened it, and tells.
+// keep stores what has opened together with the state that opened it, and shows what
+// is to be shown now.
 func (r *rooms) keep(tx *store.Tx, fx *effects, s group.State, delivered []group.Delivered) error {
 	if len(delivered) > 0 {
 		fx.after(func() { r.lively(s.ID()) })
 	}
+	now := time.Now()
 	for _, m := range delivered {
-		now := time.Now()
 		tx.LogGroup(s.ID(), store.Logged(m.Sealed), now)
-		content, err := wire.ParseGroupContent(m.Content)
-		if err != nil {
-			r.d.log.Warn("a group message's content is not valid and is dropped", "peer", m.From.Device, "err", err)
-			continue
-		}
-		if content.ChainLength > s.Chain().Len() {
+		if content, err := wire.ParseGroupContent(m.Content); err == nil && content.ChainLength > s.Chain().Len() {
 			fx.after(func() { r.d.errands.do(func(ctx context.Context) { r.update(ctx, s.ID()) }) })
 		}
-		if tx.Seen(m.From.Device, content.ID) {
-			continue
-		}
-		tx.MarkSeen(m.From.Device, content.ID, now)
-		switch body := content.Body.(type) {
-		case wire.Text:
-			tx.Append(store.Message{
-				ID: content.ID, Conversation: conversation(s.Name()), From: m.From.Account, Text: string(body),
-				SentAt: content.SentAt, ReceivedAt: now,
-			})
-			fx.tell(Event{Kind: EventMessage, ID: content.ID.String(), At: content.SentAt, From: m.From.Account, Group: s.Name(), Text: string(body)})
-		case wire.FileOffer:
-			if m.From.Device == r.d.self.Device {
-				continue // one's own, back after its home was restored: there is nobody to fetch it from
-			}
-			if err := r.d.files.offeredToGroup(tx, fx, s.Name(), m.From, content, body); err != nil {
-				return err
-			}
-		}
+	}
+	if err := r.inTurn(tx, fx, s, delivered); err != nil {
+		return err
+	}
+	if err := r.acknowledge(tx, fx, s, delivered); err != nil {
+		return err
 	}
 	return r.put(tx, fx, s)
 }

@@ -38,16 +38,21 @@ func sealAnew(tx *store.Tx, first outbox.Entry) {
 	}
 }
 
-// put adds a message for one device to the outbox. If a session is open it is
-// sealed at once, so that nothing more has to be written before it goes out. It
-// changes nothing when it returns outbox.ErrFull.
+// put adds a message for one device to the outbox.
 func (c *courier) put(tx *store.Tx, fx *effects, to record.Account, device peer.ID, id wire.MessageID, content []byte) error {
-	e := outbox.New(id, to, device, content, time.Now())
-	e.Copy = to == c.d.self.Account
-	if err := tx.Load(device).Admit(len(content)); err != nil {
+	return c.queue(tx, fx, outbox.New(id, to, device, content, time.Now()))
+}
+
+// queue adds an entry to the outbox. If a session is open it is sealed at once, so
+// that nothing more has to be written before it goes out. It changes nothing when
+// it returns outbox.ErrFull.
+func (c *courier) queue(tx *store.Tx, fx *effects, e outbox.Entry) error {
+	e.Copy = e.To == c.d.self.Account
+	device := e.Device
+	if err := tx.Load(device).Admit(len(e.Content)); err != nil {
 		return err // before a key of the session is spent on it
 	}
-	if rec := tx.Session(device); rec.Ready() {
+	if rec := tx.Session(device); rec.Ready() && e.Renewals == 0 {
 		var err error
 		if e.Envelope, err = c.d.seal(tx, rec, e); err != nil {
 			return err
@@ -70,6 +75,23 @@ func (d *device) seal(tx *store.Tx, rec session.Record, e outbox.Entry) ([]byte,
 	}
 	tx.PutSession(e.Device, rec)
 	return envelope, nil
+}
+
+// sealLate seals an entry that was not sealed when it was put. An entry goes to its
+// device and to the servers side by side, and must be the same to both.
+func (c *courier) sealLate(ctx context.Context, l *lane, e outbox.Entry) (outbox.Entry, error) {
+	l.sealing.Lock()
+	defer l.sealing.Unlock()
+	err := c.d.store.View(func(tx *store.Tx) error {
+		if now, waits := tx.Entry(e.Device, e.Seq); waits {
+			e = now
+		}
+		return nil
+	})
+	if err != nil || e.Envelope != nil {
+		return e, err
+	}
+	return c.d.sealEntry(ctx, e)
 }
 
 // sealEntry seals an entry that had to wait for a session, and begins one with

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 	"time"
@@ -19,6 +20,8 @@ type Message struct {
 	From         record.Account // one's own for what one has sent
 	Text         string
 	File         *File     // set: it is a file
+	Device       peer.ID   // that sent it
+	Missing      int       // set, instead of a text: so many messages of From have not come
 	SentAt       time.Time // by the sender's clock
 	ReceivedAt   time.Time // by ours
 	Order        uint64    // in which messages came to this device; the store assigns it
@@ -57,9 +60,52 @@ func (t *Tx) History(conversation string, n int) []Message {
 	return messages
 }
 
+// HistoryFrom returns up to limit messages of a conversation from an order on.
+func (t *Tx) HistoryFrom(conversation string, first uint64, limit int) (messages []Message) {
+	prefix := conversationKey(conversation)
+	for _, r := range t.rowsFrom(prefix, binary.BigEndian.AppendUint64(bytes.Clone(prefix), first), limit) {
+		m, ok := t.messageFromRow(r.value)
+		if !ok {
+			return nil
+		}
+		m.Conversation, m.Order = conversation, t.number(r.key[len(prefix):])
+		messages = append(messages, m)
+	}
+	return messages
+}
+
+// MessageAt returns one message of a conversation.
+func (t *Tx) MessageAt(conversation string, order uint64) (Message, bool) {
+	at := t.HistoryFrom(conversation, order, 1)
+	if len(at) == 0 || at[0].Order != order {
+		return Message{}, false
+	}
+	return at[0], true
+}
+
+// Conversations returns the names of all conversations, sorted by length and name.
+func (t *Tx) Conversations() (names []string) {
+	first := []byte{rowHistory}
+	for {
+		rows := t.rowsFrom([]byte{rowHistory}, first, 1)
+		if len(rows) == 0 {
+			return names
+		}
+		k := rows[0].key
+		if len(k) < 2 || len(k) < 2+int(k[1]) {
+			t.damaged(errLength)
+			return nil
+		}
+		name := string(k[2 : 2+k[1]])
+		names = append(names, name)
+		first = append(conversationKey(name), afterPrefix)
+	}
+}
+
 func messageToRow(m Message) *pb.Message {
 	out := &pb.Message{
 		Id: m.ID[:], From: string(m.From), Text: m.Text, SentAt: millis(m.SentAt), ReceivedAt: millis(m.ReceivedAt),
+		Device: []byte(m.Device), Missing: uint32(m.Missing),
 	}
 	if f := m.File; f != nil {
 		out.File = &pb.File{Id: f.ID[:], Name: f.Name, Size: f.Size, Sha256: f.SHA256[:], Path: f.Path}
@@ -75,6 +121,7 @@ func (t *Tx) messageFromRow(v []byte) (Message, bool) {
 	m := Message{
 		From: record.Account(in.GetFrom()), Text: in.GetText(),
 		SentAt: fromMillis(in.GetSentAt()), ReceivedAt: fromMillis(in.GetReceivedAt()),
+		Device: peer.ID(in.GetDevice()), Missing: int(in.GetMissing()),
 	}
 	ok := len(in.GetId()) == copy(m.ID[:], in.GetId())
 	if f := in.GetFile(); f != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -21,8 +22,9 @@ func (t *Tx) AddEntry(e outbox.Entry) (outbox.Entry, error) {
 	}
 	e.Seq = t.nextOrder()
 	t.putMessage(seqKey(rowEntry, e.Device, e.Seq), &pb.Entry{
-		Id: e.ID[:], To: string(e.To), Made: millis(e.Made), Content: e.Content, Copy: e.Copy,
+		Id: e.ID[:], To: string(e.To), Made: millis(e.Made), Content: e.Content, Copy: e.Copy, NoReceipt: e.NoReceipt,
 	})
+	t.put(messageKeyOf(rowEntryAt, e.Device, e.ID), binary.BigEndian.AppendUint64(nil, e.Seq))
 	t.putEnvelope(e)
 	if load.Entries == 0 {
 		load.first = e.Seq
@@ -64,6 +66,15 @@ func (t *Tx) Entry(device peer.ID, seq uint64) (outbox.Entry, bool) {
 	return t.parseEntry(row{key: k, value: v})
 }
 
+// EntryOf returns the entry by which a message waits for a device.
+func (t *Tx) EntryOf(device peer.ID, id wire.MessageID) (outbox.Entry, bool) {
+	v, ok := t.get(messageKeyOf(rowEntryAt, device, id))
+	if !ok {
+		return outbox.Entry{}, false
+	}
+	return t.Entry(device, t.number(v))
+}
+
 func (t *Tx) parseEntry(r row) (outbox.Entry, bool) {
 	device, seq, ok := seqOf(r.key)
 	var m pb.Entry
@@ -82,7 +93,7 @@ func (t *Tx) parseEntry(r row) (outbox.Entry, bool) {
 		envelope = nil
 	}
 	return outbox.Entry{
-		ID: id, To: record.Account(m.GetTo()), Device: device, Seq: seq, Copy: m.GetCopy(),
+		ID: id, To: record.Account(m.GetTo()), Device: device, Seq: seq, Copy: m.GetCopy(), NoReceipt: m.GetNoReceipt(),
 		Made: fromMillis(m.GetMade()), Content: m.GetContent(), Envelope: envelope, Status: statusOf(&status),
 	}, true
 }
@@ -123,7 +134,7 @@ func (t *Tx) putEnvelope(e outbox.Entry) {
 func (t *Tx) putEntryState(e outbox.Entry) {
 	m := &pb.Status{
 		State: uint32(e.State), Reason: uint32(e.Reason),
-		Attempts: e.Attempts, Renewals: e.Renewals, Next: millis(e.Next),
+		Attempts: e.Attempts, Renewals: e.Renewals, Next: millis(e.Next), Again: millis(e.Again),
 	}
 	if !e.Done() {
 		t.putMessage(seqKey(rowStatus, e.Device, e.Seq), m)
@@ -145,6 +156,7 @@ func (t *Tx) removeEntry(e outbox.Entry, old []byte) {
 	}
 	load.Entries, load.Bytes = load.Entries-1, load.Bytes-len(m.GetContent())
 	t.putLoad(e.Device, load)
+	t.remove(messageKeyOf(rowEntryAt, e.Device, e.ID))
 	t.remove(seqKey(rowEntry, e.Device, e.Seq))
 	t.remove(seqKey(rowStatus, e.Device, e.Seq))
 	t.remove(seqKey(rowEnvelope, e.Device, e.Seq))
@@ -248,5 +260,6 @@ func statusOf(m *pb.Status) outbox.Status {
 	return outbox.Status{
 		State: outbox.State(m.GetState()), Reason: outbox.Reason(m.GetReason()),
 		Attempts: m.GetAttempts(), Renewals: m.GetRenewals(), Next: fromMillis(m.GetNext()),
+		Again: fromMillis(m.GetAgain()),
 	}
 }

@@ -35,6 +35,11 @@ const (
 	rowLog      = 'w' // group ID, u64 order -> i64 Unix milliseconds, chain ID, u32 iteration, sealed message
 	rowLogPlace = 'p' // group ID, chain ID, u32 iteration -> u64 order
 	rowLogSize  = 'z' // group ID -> u64 order of the oldest, u64 bytes of all
+	rowEntryAt  = 'b' // device, message ID -> u64 seq of its entry
+	rowOwn      = 'u' // message ID -> Own: what was sent from here
+	rowStep     = 't' // message ID, u64 order -> Step
+	rowParked   = 'a' // u64 order -> Parked
+	rowHeld     = 'y' // group ID, chain ID, u32 iteration -> content that waits for its turn
 	rowTransfer = 'f' // transfer ID -> what package transfer made
 	rowMeta     = 'x' // name -> bytes
 )
@@ -61,6 +66,11 @@ func seqOf(k []byte) (device peer.ID, seq uint64, ok bool) {
 
 func messageKey(kind byte, id wire.MessageID, device peer.ID) []byte {
 	return append(append([]byte{kind}, id[:]...), device...)
+}
+
+// messageKeyOf is the key of a row of a device's message.
+func messageKeyOf(kind byte, device peer.ID, id wire.MessageID) []byte {
+	return append(deviceKey(kind, device), id[:]...)
 }
 
 func oneTimeKey(id uint32) []byte { return binary.BigEndian.AppendUint32([]byte{rowOneTime}, id) }

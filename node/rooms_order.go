@@ -1,0 +1,234 @@
+package node
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tryst-chat/tryst/node/causal"
+	"github.com/tryst-chat/tryst/node/group"
+	"github.com/tryst-chat/tryst/node/store"
+	"github.com/tryst-chat/tryst/node/wire"
+	"github.com/tryst-chat/tryst/rendezvous/record"
+)
+
+// What members say is shown in an order that makes sense: see package causal, which
+// decides. What waits for its turn is on disk, as is what is known of the order.
+
+func orderName(id record.GroupID) string { return "order/" + string(id[:]) }
+
+func (r *rooms) buffer(tx *store.Tx, id record.GroupID) (causal.Buffer, error) {
+	raw, ok := tx.Meta(orderName(id))
+	if !ok {
+		return causal.Buffer{}, nil
+	}
+	return causal.Parse(raw)
+}
+
+func (r *rooms) putBuffer(tx *store.Tx, id record.GroupID, b causal.Buffer) error {
+	raw, err := b.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	tx.PutMeta(orderName(id), raw)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at, ok := r.byID[id]; ok {
+		at.holds = b.Holds() > 0
+	}
+	return nil
+}
+
+// spokenAfter returns what a message of this device follows, and notes that it has
+// been sent.
+func (r *rooms) spokenAfter(tx *store.Tx, s group.State, at group.Place) ([]wire.After, error) {
+	b, err := r.buffer(tx, s.ID())
+	if err != nil {
+		return nil, err
+	}
+	b, heads := b.Speak(causal.Place(at), s.Chain().Len(), wire.MaxAfter)
+	after := make([]wire.After, len(heads))
+	for i, h := range heads {
+		after[i] = wire.After{Chain: h.Chain, Next: h.Next, ChainLength: h.Length}
+	}
+	return after, r.putBuffer(tx, s.ID(), b)
+}
+
+// said is what a group message says, and who.
+type said struct {
+	from    group.Member
+	content wire.GroupContent
+}
+
+// inTurn takes messages that have opened and shows those whose turn it is, and those
+// that waited for them. s is the group after all of them.
+func (r *rooms) inTurn(tx *store.Tx, fx *effects, s group.State, delivered []group.Delivered) error {
+	b, err := r.buffer(tx, s.ID())
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(delivered, func(x, y group.Delivered) int {
+		return cmp.Or(slices.Compare(x.Sealed.Chain[:], y.Sealed.Chain[:]), cmp.Compare(x.Sealed.Iteration, y.Sealed.Iteration))
+	})
+	now := time.Now()
+	for _, m := range delivered {
+		content, err := wire.ParseGroupContent(m.Content)
+		if err != nil {
+			r.d.log.Warn("a group message's content is not valid and is dropped", "peer", m.From.Device, "err", err)
+		}
+		var ready []causal.Place
+		at := causal.Place{Chain: m.Sealed.Chain, Iteration: m.Sealed.Iteration}
+		tx.Hold(s.ID(), at.Chain, at.Iteration, store.Held{From: m.From.Account, Device: m.From.Device, Content: m.Content})
+		b, ready = b.Add(causal.Message{
+			Place: at, Base: min(at.Iteration, s.Outstanding(at.Chain)), Length: content.ChainLength, After: r.awaited(s, content),
+		}, now)
+		if err := r.showAll(tx, fx, s, ready); err != nil {
+			return err
+		}
+		if b.Waiting(at) && len(content.After) > 0 { // whoever wrote it has what it follows
+			fx.after(func() { r.repairs.add(s.ID(), m.From.Device, repairDelay) })
+		}
+	}
+	return r.putBuffer(tx, s.ID(), b)
+}
+
+// awaited returns what a message follows, without what was said before this account
+// was let in, which never comes here.
+func (r *rooms) awaited(s group.State, content wire.GroupContent) (after []causal.After) {
+	since, _ := s.Chain().Since(r.d.self.Account)
+	for _, a := range content.After {
+		if a.ChainLength > since {
+			after = append(after, causal.After{Chain: a.Chain, Next: a.Next})
+		}
+	}
+	return after
+}
+
+// showAll shows messages whose turn it is.
+func (r *rooms) showAll(tx *store.Tx, fx *effects, s group.State, ready []causal.Place) error {
+	for _, p := range ready {
+		h, ok := tx.Release(s.ID(), p.Chain, p.Iteration)
+		if !ok {
+			continue
+		}
+		content, err := wire.ParseGroupContent(h.Content)
+		if err != nil {
+			continue // inTurn has said so
+		}
+		if err := r.show(tx, fx, s, said{group.Member{Account: h.From, Device: h.Device}, content}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// show puts a message into the group's conversation and tells of it.
+func (r *rooms) show(tx *store.Tx, fx *effects, s group.State, m said) error {
+	now, content := time.Now(), m.content
+	if tx.Seen(m.from.Device, content.ID) {
+		return nil
+	}
+	tx.MarkSeen(m.from.Device, content.ID, now)
+	switch body := content.Body.(type) {
+	case wire.Text:
+		tx.Append(store.Message{
+			ID: content.ID, Conversation: conversation(s.Name()), From: m.from.Account, Device: m.from.Device, Text: string(body),
+			SentAt: content.SentAt, ReceivedAt: now,
+		})
+		fx.tell(Event{Kind: EventMessage, ID: content.ID.String(), At: content.SentAt, From: m.from.Account, Group: s.Name(), Text: string(body)})
+	case wire.FileOffer:
+		if m.from.Device == r.d.self.Device {
+			return nil // one's own, back after its home was restored: there is nobody to fetch it from
+		}
+		return r.d.files.offeredToGroup(tx, fx, s.Name(), m.from, content, body)
+	}
+	return nil
+}
+
+// reviewOrder tells of what keeps messages waiting, and shows those that have waited
+// long enough.
+func (r *rooms) reviewOrder(s group.State) {
+	r.mu.RLock()
+	at, ok := r.byID[s.ID()]
+	holds := ok && at.holds
+	r.mu.RUnlock()
+	if !holds {
+		return
+	}
+	err := r.d.commit(func(tx *store.Tx, fx *effects) error {
+		s, ok := r.state(s.ID())
+		if !ok {
+			return nil
+		}
+		b, err := r.buffer(tx, s.ID())
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		for _, g := range b.Gaps(now) {
+			r.tellGap(fx, s, g)
+		}
+		b, ready, missing := b.Expire(now)
+		for _, g := range missing {
+			from, _ := s.Author(g.Chain)
+			tx.Append(store.Message{
+				ID: wire.NewMessageID(), Conversation: conversation(s.Name()), From: from.Account, Missing: g.Missing, SentAt: now, ReceivedAt: now,
+			})
+		}
+		if err := r.showAll(tx, fx, s, ready); err != nil || len(ready) == 0 {
+			return err
+		}
+		return r.putBuffer(tx, s.ID(), b)
+	})
+	if err != nil {
+		r.d.log.Error("what waits to be shown was not reviewed", "err", err)
+	}
+}
+
+// tellGap tells once of something that is missing, and has those asked who wrote what
+// waits for it.
+func (r *rooms) tellGap(fx *effects, s group.State, g causal.Gap) {
+	waiting, known := s.Author(g.Before.Chain)
+	fx.after(func() {
+		if known {
+			r.repairs.add(s.ID(), waiting.Device, 0)
+		}
+		for _, m := range r.connected(r.devices(s)) {
+			r.repairs.add(s.ID(), m.Device, 0)
+		}
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, ok := r.byID[s.ID()]
+	if !ok || at.gaps[g.Chain] == g.Before {
+		return
+	}
+	if at.gaps == nil || len(at.gaps) >= maxGapsTold {
+		at.gaps = make(map[[16]byte]causal.Place)
+	}
+	at.gaps[g.Chain] = g.Before
+	e := Event{Kind: EventGap, Group: s.Name(), Missing: g.Missing, Text: fmt.Sprintf("Messages in %s are missing; asking others.", s.Name())}
+	if from, ok := s.Author(g.Chain); ok {
+		e.From = from.Account
+		e.Text = fmt.Sprintf("%s from %s %s missing; asking others.", messages(g.Missing), from.Account, are(g.Missing))
+	}
+	fx.tell(e)
+}
+
+// maxGapsTold bounds the gaps of a group that are remembered as told.
+const maxGapsTold = 256
+
+func messages(n int) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return fmt.Sprintf("%d messages", n)
+}
+
+func are(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}

@@ -1,0 +1,212 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tryst-chat/tryst/node/outbox"
+	"github.com/tryst-chat/tryst/node/store"
+	"github.com/tryst-chat/tryst/rendezvous/client"
+	rwire "github.com/tryst-chat/tryst/rendezvous/wire"
+)
+
+// What a device does not take at once is given to the servers as well, which keep it
+// until the device comes for it. The direct way goes on being tried: the device shows
+// a message once, by whichever way it came first.
+
+const (
+	// storePatience is how long a device that may be there is given to take what waits
+	// for it, after it last took something: then the sender's person is still watching.
+	storePatience = 700 * time.Millisecond
+	// storeRate is what a slow way to the device carries, in bytes a second, so that a
+	// long message has the time that it needs.
+	storeRate = 64 << 10
+	// storeRetry is how long the servers are left alone when they did not take
+	// something: a mailbox is full, or there is no quorum.
+	storeRetry = 15 * time.Second
+	// storeReview is how often all entries are looked through for those that are to be
+	// given to the servers again.
+	storeReview = 10 * time.Minute
+	// storeTimeout bounds one request with up to outbox.Window messages.
+	storeTimeout = 20 * time.Second
+	// pathMailbox is the last rung of the ladder, for people to see.
+	pathMailbox = "mailbox"
+)
+
+// signalStore says that there is news for keepStoring; the caller has the lock.
+func (l *lane) signalStore() {
+	select {
+	case l.unstored <- struct{}{}:
+	default: // a token is there already
+	}
+}
+
+func (c *courier) setAway(l *lane, away bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.away = away; away {
+		l.signalStore()
+	} else {
+		l.moved = time.Now()
+	}
+}
+
+func (c *courier) noteMoved(l *lane) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l.moved = time.Now()
+}
+
+// linked tells all lanes that the servers can be asked.
+func (c *courier) linked() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.lanes {
+		l.signalStore()
+	}
+}
+
+// keepStoring gives a lane's entries to the servers when they have waited for their
+// device long enough, until the context ends.
+func (c *courier) keepStoring(ctx context.Context, l *lane) {
+	var stored uint64 // all entries up to this number are with the servers, or gone
+	var reviewed time.Time
+	for ctx.Err() == nil {
+		if time.Since(reviewed) > storeReview {
+			stored, reviewed = 0, time.Now()
+		}
+		entries, wait, err := c.toStore(l, stored)
+		if err == nil && wait == 0 {
+			stored, err = c.storeAll(ctx, l, entries, stored)
+		}
+		if err != nil && ctx.Err() == nil {
+			c.d.log.Debug("the servers did not take what waits for a device", "peer", l.to, "err", err)
+			wait = storeRetry
+		}
+		if wait > 0 {
+			awaitSignal(ctx, l.unstored, wait)
+		}
+	}
+}
+
+// awaitSignal waits for a token, and at most so long.
+func awaitSignal(ctx context.Context, signal <-chan struct{}, most time.Duration) {
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-signal:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// toStore returns the entries after a number that the servers are to be given, or how
+// long to wait for the next.
+func (c *courier) toStore(l *lane, after uint64) (entries []outbox.Entry, wait time.Duration, err error) {
+	c.mu.Lock()
+	upTo, away, moved := l.upTo, l.away, l.moved
+	c.mu.Unlock()
+	err = c.d.store.View(func(tx *store.Tx) error {
+		entries = tx.EntriesAfter(l.to, after, outbox.Window)
+		return nil
+	})
+	now := time.Now()
+	entries = slices.DeleteFunc(entries, func(e outbox.Entry) bool { return e.Seq > upTo })
+	i := slices.IndexFunc(entries, func(e outbox.Entry) bool { return e.ToStore(now) })
+	if err != nil || i < 0 {
+		if err == nil && len(entries) == outbox.Window {
+			return entries, 0, nil // more may follow these, which are there already
+		}
+		return nil, storeReview, err
+	}
+	if !c.d.link.client.Linked() {
+		return nil, storeReview, nil // linked tells when
+	}
+	first := entries[i]
+	if !away && first.State == outbox.Queued {
+		patience := storePatience + time.Duration(len(first.Content))*time.Second/storeRate
+		since := moved
+		if first.Made.After(since) {
+			since = first.Made
+		}
+		if left := patience - now.Sub(since); left > 0 {
+			return nil, left, nil
+		}
+	}
+	return entries, 0, nil
+}
+
+var (
+	errNotTaken = errors.New("a letter was not taken")
+	errNoOwner  = errors.New("the device acts for nobody")
+)
+
+// storeAll gives entries to the servers, in order, and returns up to which number all
+// are with them.
+func (c *courier) storeAll(ctx context.Context, l *lane, entries []outbox.Entry, stored uint64) (uint64, error) {
+	if _, acts := c.d.people.owner(l.to); !acts {
+		return stored, errNoOwner
+	}
+	now := time.Now()
+	var letters []client.Letter
+	var sent []outbox.Entry
+	for _, e := range entries {
+		if !e.ToStore(now) {
+			continue
+		}
+		if e.Envelope == nil {
+			began := e.Renewals > 0
+			var err error
+			if e, err = c.sealLate(ctx, l, e); err != nil {
+				return stored, err
+			}
+			if began { // a session has begun, and those behind it are to be read again
+				entries = entries[:slices.IndexFunc(entries, func(other outbox.Entry) bool { return other.Seq == e.Seq })+1]
+				letters, sent = append(letters, letterOf(e)), append(sent, e)
+				break
+			}
+		}
+		letters, sent = append(letters, letterOf(e)), append(sent, e)
+	}
+	if len(letters) > 0 {
+		if err := c.store(ctx, l.to, letters, sent); err != nil {
+			return stored, err
+		}
+	}
+	return entries[len(entries)-1].Seq, nil
+}
+
+func letterOf(e outbox.Entry) client.Letter {
+	return client.Letter{ID: e.ID, To: e.Device, Envelope: e.Envelope}
+}
+
+// store gives letters to the servers and writes down which they have. It stops at the
+// first that they do not take, so that none is overtaken.
+func (c *courier) store(ctx context.Context, to peer.ID, letters []client.Letter, entries []outbox.Entry) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	errs, err := c.d.link.client.PutMail(ctx, entries[0].To, letters)
+	if err != nil {
+		return fmt.Errorf("put mail: %w", err)
+	}
+	var done []result
+	for i, e := range entries {
+		if errs[i] != nil {
+			err = fmt.Errorf("%w: %w", errNotTaken, errs[i])
+			break
+		}
+		done = append(done, result{e.Seq, outbox.OutcomeStored})
+	}
+	if _, failed := c.finish(to, pathMailbox, done); failed != nil {
+		return failed
+	}
+	if errors.Is(err, rwire.ErrFull) {
+		c.d.log.Info("a device's mailbox is full", "peer", to)
+	}
+	return err
+}
