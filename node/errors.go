@@ -29,6 +29,7 @@ const (
 	CodeAlreadyMember Code = "already_member"
 	CodeFull          Code = "full"
 	CodeTooLong       Code = "too_long"
+	CodeNoMessage     Code = "no_message"
 	CodeNoFile        Code = "no_file"
 	CodeFileFailed    Code = "file_failed"
 	CodeOffline       Code = "offline"

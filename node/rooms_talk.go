@@ -93,7 +93,11 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 			return err
 		}
 		tx.LogGroup(groupID, store.Logged(out.Sealed), now)
-		fx.tell(Event{Kind: EventSending, ID: id.String(), Group: name})
+		sending := Event{Kind: EventSending, ID: id.String(), Group: name}
+		if offer, ok := body.(wire.FileOffer); ok {
+			sending.Name, sending.Size = offer.Manifest.GetName(), int64(offer.Manifest.GetSize())
+		}
+		fx.tell(sending)
 		if err := r.awaitAcks(tx, fx, s, id, at, devices); err != nil {
 			return err
 		}

@@ -34,6 +34,7 @@ type executor struct {
 	print    show.Printer
 	loggedIn func()             // what else a login begins
 	way      *pending           // what is sent
+	seen     *seen              // what was shown to a person; nil where none watches
 	listed   []record.GroupName // by number, from 1: the groups that were shown
 }
 
@@ -81,6 +82,16 @@ func (x *executor) do(ctx context.Context, c command.Command) (quit bool) {
 		err = x.list(ctx)
 	case command.MyGroups:
 		err = x.myGroups(ctx)
+	case command.History:
+		err = x.withConversation(c.With, func(with string) error { return x.history(ctx, with, c.Lines) })
+	case command.Search:
+		err = x.search(ctx, c.Words)
+	case command.Status:
+		err = x.status(ctx, c.ID)
+	case command.Read:
+		err = x.withConversation(c.With, func(with string) error { return x.read(ctx, with) })
+	case command.Receipts:
+		err = x.receipts(ctx, c.On)
 	case command.Verify:
 		err = x.verify(ctx, c)
 	case command.Trust:

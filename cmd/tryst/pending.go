@@ -10,18 +10,21 @@ import (
 
 const (
 	// drainQuiet is how long after the last sign of progress the end of the
-	// program still waits for what was sent. Whoever is not there by then gets
-	// it from the outbox another time.
-	drainQuiet = 5 * time.Second
-	// groupSettle lets a topic's queues reach the wire: GossipSub does not say
-	// when they have.
+	// program still waits for what was sent to be delivered, or stored by the servers:
+	// a member who seems to be there and says nothing is given five seconds. What is
+	// left goes out another time.
+	drainQuiet = 8 * time.Second
+	// groupSettle is what members have to begin fetching a file.
 	groupSettle = 500 * time.Millisecond
 )
+
+// way is what is on its way.
+type way struct{ group, file bool }
 
 // pending knows which messages and files of this run are still on their way.
 type pending struct {
 	mu      sync.Mutex
-	open    map[string]bool // by ID; true for groups
+	open    map[string]way  // by ID
 	early   map[string]bool // IDs whose first event came before their command returned
 	moved   time.Time       // the last sign of progress
 	settled time.Time       // when the last group message is surely out
@@ -29,7 +32,7 @@ type pending struct {
 }
 
 func newPending() *pending {
-	return &pending{open: make(map[string]bool), early: make(map[string]bool), changed: make(chan struct{})}
+	return &pending{open: make(map[string]way), early: make(map[string]bool), changed: make(chan struct{})}
 }
 
 // begin notes what a command returned. The node's events come by another way:
@@ -41,7 +44,9 @@ func (p *pending) begin(id string, group bool) {
 		delete(p.early, id)
 		return
 	}
-	p.open[id] = group
+	if _, known := p.open[id]; !known {
+		p.open[id] = way{group: group}
+	}
 	p.moved = time.Now()
 }
 
@@ -54,13 +59,13 @@ func (p *pending) note(e node.Event) {
 		if _, begun := p.open[e.ID]; !begun {
 			p.early[e.ID] = true
 		}
-		p.open[e.ID] = e.Group != ""
+		p.open[e.ID] = way{group: e.Group != "", file: e.Name != ""}
 	case node.EventSent:
-		if p.open[e.ID] {
+		if w := p.open[e.ID]; w.group && w.file { // who fetches it shows in its progress
 			delete(p.open, e.ID)
 			p.settled = time.Now().Add(groupSettle)
 		}
-	case node.EventDelivered, node.EventError:
+	case node.EventStored, node.EventDelivered, node.EventError:
 		delete(p.open, e.ID)
 	case node.EventProgress:
 		if e.Done < e.Total {

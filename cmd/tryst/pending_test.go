@@ -54,6 +54,8 @@ func TestDrain(t *testing.T) {
 	sending := node.Event{Kind: node.EventSending, ID: "1", To: "bob7"}
 	delivered := node.Event{Kind: node.EventDelivered, ID: "1", By: "bob7"}
 	toGroup := node.Event{Kind: node.EventSending, ID: "2", Group: "g1"}
+	fileToGroup := node.Event{Kind: node.EventSending, ID: "2", Group: "g1", Name: "map.png"}
+	all := node.Event{Kind: node.EventDelivered, ID: "2", Group: "g1"}
 	sent := node.Event{Kind: node.EventSent, ID: "2", Group: "g1"}
 	progress := node.Event{Kind: node.EventProgress, ID: "1", Done: 1, Total: 2}
 	for name, test := range map[string]struct {
@@ -63,7 +65,10 @@ func TestDrain(t *testing.T) {
 		"nothing":     {nil, time.Second},
 		"delivered":   {map[time.Duration][]node.Event{0: {sending}, 3 * time.Second: {delivered}}, 3 * time.Second},
 		"away":        {map[time.Duration][]node.Event{0: {sending}}, drainQuiet},
-		"group":       {map[time.Duration][]node.Event{0: {toGroup}, 2 * time.Second: {sent}}, 2*time.Second + groupSettle},
+		"stored":      {map[time.Duration][]node.Event{0: {sending}, 2 * time.Second: {{Kind: node.EventStored, ID: "1"}}}, 2 * time.Second},
+		"group":       {map[time.Duration][]node.Event{0: {toGroup}, 2 * time.Second: {sent}, 3 * time.Second: {all}}, 3 * time.Second},
+		"group away":  {map[time.Duration][]node.Event{0: {toGroup}, 2 * time.Second: {sent}}, 2*time.Second + drainQuiet},
+		"group file":  {map[time.Duration][]node.Event{0: {fileToGroup}, 2 * time.Second: {sent}}, 2*time.Second + groupSettle},
 		"slow file":   {map[time.Duration][]node.Event{0: {sending}, 4 * time.Second: {progress}, 8 * time.Second: {delivered}}, 8 * time.Second},
 		"gave it up":  {map[time.Duration][]node.Event{0: {sending}, 2 * time.Second: {{Kind: node.EventError, ID: "1"}}}, 2 * time.Second},
 		"both at now": {map[time.Duration][]node.Event{0: {sending, delivered}}, time.Second},

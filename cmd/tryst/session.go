@@ -62,12 +62,17 @@ func session(ctx context.Context, opts options, stdin, stdout *os.File) error {
 // node is closed.
 func converse(ctx context.Context, n *node.Node, from source, out show.Printer, where place) error {
 	way := newPending()
+	var watched *seen
+	if _, interactive := out.(*show.Screen); interactive {
+		watched = newSeen()
+	}
 	printed := make(chan struct{})
 	go func() {
 		defer close(printed)
 		for e := range n.Events() {
 			way.note(e)
 			out.Print(show.FromNode(e))
+			watched.note(e)
 		}
 	}()
 
@@ -77,7 +82,7 @@ func converse(ctx context.Context, n *node.Node, from source, out show.Printer, 
 	// the end of the process; it touches nothing once done is closed.
 	go readRequests(from, requests, done)
 
-	x := &executor{node: n, print: out, loggedIn: where.remember, way: way}
+	x := &executor{node: n, print: out, loggedIn: where.remember, way: way, seen: watched}
 	err := x.all(ctx, requests)
 	close(done)
 	way.drain(ctx)
@@ -105,6 +110,7 @@ func (x *executor) all(ctx context.Context, requests <-chan request) error {
 		case <-ctx.Done():
 			return errInterrupted
 		case r, ok := <-requests:
+			x.seen.markRead(ctx, x.node)
 			switch {
 			case !ok:
 				return nil

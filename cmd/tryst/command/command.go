@@ -40,6 +40,21 @@ type (
 	// List lists all open groups, MyGroups the person's own.
 	List     struct{}
 	MyGroups struct{}
+	// History shows the last lines of a conversation, or of all when With is empty; Lines
+	// is 0 for the usual number. With is as Send.To, or a group's name.
+	History struct {
+		With  string
+		Lines int
+	}
+	// Search looks for words in what this device has.
+	Search struct{ Words string }
+	// Status tells what became of a message, named by the beginning of its ID or, when
+	// that is empty, the last one sent.
+	Status struct{ ID string }
+	// Read says that the person has seen a conversation.
+	Read struct{ With string }
+	// Receipts chooses whether others hear what was read.
+	Receipts struct{ On bool }
 	// Verify asks for the number to compare with an account's person, or, if Number is
 	// not empty, whether it is that one.
 	Verify struct{ Account, Number string }
@@ -66,6 +81,11 @@ func (Members) command()       {}
 func (Remove) command()        {}
 func (List) command()          {}
 func (MyGroups) command()      {}
+func (History) command()       {}
+func (Search) command()        {}
+func (Status) command()        {}
+func (Read) command()          {}
+func (Receipts) command()      {}
 func (Verify) command()        {}
 func (Trust) command()         {}
 func (Help) command()          {}

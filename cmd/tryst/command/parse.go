@@ -155,6 +155,55 @@ func readSendGroupFile(s *scanner, f Form) (Command, error) {
 	return SendGroupFile{Path: path, Groups: groups}, nil
 }
 
+func readHistory(s *scanner, f Form) (Command, error) {
+	var c History
+	for s.more() {
+		word := s.word()
+		n, err := strconv.Atoi(word)
+		switch {
+		case err == nil && n > 0 && c.Lines == 0:
+			c.Lines = n
+		case err != nil && c.With == "" && c.Lines == 0:
+			c.With = word
+		default:
+			return nil, f.wrong("history takes one account or group, and a number of messages.")
+		}
+	}
+	return c, nil
+}
+
+func readSearch(s *scanner, f Form) (Command, error) {
+	c := Search{Words: strings.TrimSpace(s.text())}
+	if c.Words == "" {
+		return nil, f.wrong("search needs words to look for.")
+	}
+	return c, nil
+}
+
+func readStatus(s *scanner, f Form) (Command, error) {
+	c := Status{ID: s.word()}
+	if s.more() {
+		return nil, f.wrong("status takes one message.")
+	}
+	return c, nil
+}
+
+func readRead(s *scanner, f Form) (Command, error) {
+	c := Read{With: s.word()}
+	if c.With == "" || s.more() {
+		return nil, f.wrong("read needs one account or group.")
+	}
+	return c, nil
+}
+
+func readReceipts(s *scanner, f Form) (Command, error) {
+	word := strings.ToLower(s.word())
+	if word != "on" && word != "off" || s.more() {
+		return nil, f.wrong("receipts are on or off.")
+	}
+	return Receipts{On: word == "on"}, nil
+}
+
 func readVerify(s *scanner, f Form) (Command, error) {
 	c := Verify{Account: s.word()}
 	if c.Account == "" {

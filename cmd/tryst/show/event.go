@@ -15,6 +15,11 @@ const (
 	Groups    = "groups"     // Groups
 	Created   = "created"    // Group
 	Members   = "members"    // Group, Members
+	History   = "history"    // Account or Group, or neither for all; Messages, oldest first
+	Found     = "found"      // Text: the words; Messages, oldest first
+	Status    = "status"     // Messages: the one; Steps, Has, Lacks
+	Marked    = "marked"     // Account or Group: what was there is read
+	Receipts  = "receipts"   // On: others see what the person has read
 	Joined    = string(node.EventJoined)
 	Left      = string(node.EventLeft)
 	Removed   = string(node.EventRemoved)
@@ -53,12 +58,50 @@ type Event struct {
 	Number   string    `json:"number,omitempty"`
 	QR       string    `json:"qr,omitempty"`
 	Verified *bool     `json:"verified,omitempty"`
+	On       *bool     `json:"on,omitempty"`
+	Missing  *int      `json:"missing,omitempty"`
+	Messages []Line    `json:"messages,omitzero"`
+	Steps    []Step    `json:"steps,omitzero"`
+	Has      []string  `json:"has,omitempty"`
+	Lacks    []string  `json:"lacks,omitempty"`
 	Groups   []Group   `json:"groups,omitzero"`
 	Members  []Member  `json:"members,omitzero"`
 	Usage    []Usage   `json:"commands,omitempty"`
 	Code     string    `json:"code,omitempty"`
 	Message  string    `json:"message,omitempty"`
 	Hint     string    `json:"hint,omitempty"`
+}
+
+// Line is a message in a history.
+type Line struct {
+	ID      string    `json:"id"`
+	With    string    `json:"with,omitempty"` // the other account
+	Group   string    `json:"group,omitempty"`
+	From    string    `json:"from,omitempty"`
+	At      time.Time `json:"at"`
+	Text    string    `json:"text,omitempty"`
+	Name    string    `json:"name,omitempty"` // of a file
+	Size    int64     `json:"size,omitempty"`
+	Path    string    `json:"path,omitempty"`
+	State   string    `json:"state,omitempty"` // of one's own: how far it has got
+	Missing int       `json:"missing,omitempty"`
+}
+
+// Step is one thing that happened to a message.
+type Step struct {
+	At      time.Time `json:"at"`
+	State   string    `json:"state"`
+	Account string    `json:"account,omitempty"`
+	Device  string    `json:"device,omitempty"`
+	Path    string    `json:"path,omitempty"`
+}
+
+// LineOf converts a line of a conversation.
+func LineOf(l node.Line) Line {
+	return Line{
+		ID: l.ID, With: string(l.With), Group: string(l.Group), From: string(l.From), At: l.At.UTC(), Text: l.Text,
+		Name: l.File, Size: l.Size, Path: l.Path, State: l.State, Missing: l.Missing,
+	}
 }
 
 // Group is one line of a list.
@@ -106,6 +149,8 @@ func FromNode(n node.Event) Event {
 		e.Size = new(n.Size)
 	case node.EventProgress:
 		e.Done, e.Total = new(n.Done), new(n.Total)
+	case node.EventGap:
+		e.Missing = new(n.Missing)
 	case node.EventLink:
 		e.Online = new(n.Online)
 	case node.EventError:

@@ -61,8 +61,31 @@ func plain(e Event, own string) string {
 		return fmt.Sprintf("%s sent %s (%s), saved as %s", speaker(e, own), Clean(e.Name), bytesText(number(e.Size)), Clean(e.Path))
 	case string(node.EventSending), string(node.EventSent):
 		return fmt.Sprintf("%s %s to %s", e.Kind, short(e.ID), recipient(e))
+	case string(node.EventStored):
+		return fmt.Sprintf("stored %s for %s", short(e.ID), recipient(e))
 	case string(node.EventDelivered):
+		if e.Group != "" {
+			return fmt.Sprintf("delivered %s to all of #%s", short(e.ID), e.Group)
+		}
 		return fmt.Sprintf("delivered %s to %s", short(e.ID), e.By)
+	case string(node.EventRead):
+		return fmt.Sprintf("read %s by %s", short(e.ID), e.By)
+	case string(node.EventGap):
+		return "[" + e.Group + "] " + Clean(e.Text)
+	case History, Found:
+		return historyLines(e.Messages, own)
+	case Status:
+		return statusLines(e, own)
+	case Marked:
+		if e.Group != "" {
+			return "read what is in #" + e.Group
+		}
+		return "read what is from " + e.Account
+	case Receipts:
+		if e.On != nil && *e.On {
+			return "others see what you have read"
+		}
+		return "others do not see what you have read"
 	case Created:
 		return "created " + e.Group
 	case Joined:

@@ -99,7 +99,7 @@ func (s *Screen) note(e Event) {
 	switch e.Kind {
 	case string(node.EventSending):
 		s.await(e)
-	case string(node.EventSent), string(node.EventDelivered), Failed:
+	case string(node.EventSent), string(node.EventStored), string(node.EventDelivered), Failed:
 		if timer := s.under[e.ID]; timer != nil {
 			timer.Stop()
 			delete(s.under, e.ID)
@@ -190,7 +190,25 @@ func (s *Screen) words(e Event) string {
 			return "" // that somebody has it follows
 		}
 		return s.style.dim("  ✓ sent to " + e.Group)
+	case string(node.EventStored):
+		if e.Group != "" {
+			return s.style.dim("  ✓ kept for those of " + e.Group + " who are away")
+		}
+		return s.style.dim("  ✓ kept for " + e.To + ", who is away")
+	case string(node.EventRead):
+		return s.style.dim("  ✓ " + e.By + " has read it")
+	case string(node.EventGap):
+		return s.style.cyan("["+e.Group+"]") + s.style.dim(" "+Clean(e.Text))
+	case History, Found:
+		return s.history(e)
+	case Status:
+		return s.style.dim(statusLines(e, s.own))
+	case Marked, Receipts:
+		return s.style.dim("  ✓ " + plain(e, s.own))
 	case string(node.EventDelivered):
+		if e.Group != "" {
+			return s.style.dim("  ✓ all of " + e.Group + " have it")
+		}
 		return s.style.dim("  ✓ " + e.By + " has it")
 	case string(node.EventMessage):
 		return s.speaker(e) + s.paragraph(e.Text)
