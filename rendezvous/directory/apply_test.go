@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/tryst-chat/tryst/rendezvous/directory"
 	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
@@ -72,7 +73,7 @@ func TestStoreFailure(t *testing.T) {
 func TestBatchAboveTransaction(t *testing.T) {
 	one, all := newBench(t), newBench(t)
 	var entries []directory.Entry
-	for i := range 5 {
+	for i := range 7 {
 		p := directorytest.NewPerson(record.Account(fmt.Sprintf("p%d", i)))
 		key := p.Devices[0]
 		entries = append(entries,
@@ -125,6 +126,11 @@ func FuzzApply(f *testing.F) {
 		directory.PublishKeys("alice1", key.ID(), alice.Bundle(key, 1), alice.Prekeys(key, 2)...),
 		directory.BeginGeneration("alice1", key.ID(), 0, make([]byte, wire.TokenSize), true),
 		directory.AppendGroup(alice.Create(record.GroupID{1}, "friends")),
+		directory.PutMail("alice1", key.ID(), "alice1", letters(key.ID(), 1, 2, 9)),
+		directory.TakeMail("alice1", key.ID(), 1),
+		directory.PutGroupMail("alice1", key.ID(), record.GroupID{1}, groupLetters(1, 2, 9, alice)),
+		directory.TakeGroupMail(record.GroupID{1}, "alice1", key.ID(), 1),
+		directory.Tick(0, time.Minute),
 		nil,
 	}
 	for _, seed := range seeds {
@@ -144,6 +150,7 @@ func FuzzApply(f *testing.F) {
 		if !storetest.Same(storetest.Dump(t, a.store), storetest.Dump(t, b.store)) {
 			t.Error("stores differ")
 		}
+		a.sound(a.store)
 	})
 }
 

@@ -45,7 +45,7 @@ type Entry struct {
 // Result is what a command came to.
 type Result struct {
 	Err    error  // nil, or a sentinel of package wire, wrapped
-	Value  []byte // of TakeKeys and BeginGeneration: see ParseTakenKeys and ParseGeneration
+	Value  []byte // of those commands that have one: see the functions Parse...
 	Events []Event
 }
 
@@ -170,6 +170,16 @@ func run(w Writer, raw []byte) (Result, error) {
 		value, err = beginGeneration(w, kind.BeginGeneration)
 	case *pb.Command_AppendGroup:
 		events, err = appendGroup(w, kind.AppendGroup)
+	case *pb.Command_PutMail:
+		value, events, err = putMail(w, kind.PutMail)
+	case *pb.Command_TakeMail:
+		err = takeMail(w, kind.TakeMail)
+	case *pb.Command_PutGroupMail:
+		value, events, err = putGroupMail(w, kind.PutGroupMail)
+	case *pb.Command_TakeGroupMail:
+		value, err = takeGroupMail(w, kind.TakeGroupMail)
+	case *pb.Command_Tick:
+		value, err = tick(w, kind.Tick)
 	default:
 		err = fmt.Errorf("%w: unknown command", wire.ErrBadRequest)
 	}

@@ -27,11 +27,25 @@ type KeysLow struct {
 	Left    int
 }
 
+// MailWaiting says that there are new letters for a device.
+type MailWaiting struct {
+	Account record.Account
+	Device  peer.ID
+}
+
+// GroupMailWaiting says that there are new letters for devices in a group.
+type GroupMailWaiting struct {
+	Group   record.GroupID
+	Devices []peer.ID
+}
+
 // Reset says that the whole state was replaced by another server's, so that
 // anything may have changed.
 type Reset struct{}
 
-func (AccountChanged) event() {}
-func (GroupChanged) event()   {}
-func (KeysLow) event()        {}
-func (Reset) event()          {}
+func (AccountChanged) event()   {}
+func (GroupChanged) event()     {}
+func (KeysLow) event()          {}
+func (MailWaiting) event()      {}
+func (GroupMailWaiting) event() {}
+func (Reset) event()            {}

@@ -100,6 +100,9 @@ func saveStatement(w Writer, chain record.Chain, s record.Statement, signed []by
 		if err := w.Delete(keyMembership(gone, chain.Name())); err != nil {
 			return nil, err
 		}
+		if err := leaveMail(w, id, gone); err != nil {
+			return nil, err
+		}
 		concerned = append(members, gone)
 	}
 	err := save(w, keyGroupName(chain.Name()), &pb.Group{

@@ -188,13 +188,16 @@ func takeDevice(w Writer, account record.Account, device peer.ID) (*pb.TakenKeys
 	return keys, save(w, keyStock(account, device), stock)
 }
 
-// dropKeys removes a revoked device's bundle and prekeys. Its stock and its
-// generation go too: a device key is never used twice.
+// dropKeys removes a revoked device's bundle and prekeys. Its stock, its
+// generation and its mail go too: a device key is never used twice.
 func dropKeys(w Writer, account record.Account, device peer.ID) error {
 	for _, key := range [][]byte{keyBundle(account, device), keyStock(account, device), keyGeneration(account, device)} {
 		if err := w.Delete(key); err != nil {
 			return err
 		}
+	}
+	if err := dropMail(w, account, device); err != nil {
+		return err
 	}
 	return dropPrekeys(w, account, device)
 }

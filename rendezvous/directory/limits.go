@@ -1,5 +1,7 @@
 package directory
 
+import "time"
+
 const (
 	// MaxCommand bounds one command: the largest request (a full stock of
 	// prekeys, wire.MaxRequest) with its envelope. Longer ones would hold up
@@ -9,4 +11,35 @@ const (
 	// opaqueFloor is the smallest OPAQUE record that can be one: a client
 	// public key, a masking key and an envelope (RFC 9807, section 4.1).
 	opaqueFloor = 32 + 64 + 96
+)
+
+// Limits of the mail that waits.
+const (
+	// MaxMailLetters and MaxMailBytes bound a device's queue: a month of a busy
+	// person's messages, and what a server of a thousand devices has room for
+	// (20 GB).
+	MaxMailLetters = 1000
+	MaxMailBytes   = 20 << 20
+	// MaxGroupMailBytes bounds a group's: there is one copy for all members.
+	MaxGroupMailBytes = 64 << 20
+	// shareOf is the part of a queue that one sending account may hold: half, so
+	// that nobody alone keeps all others from writing.
+	shareOf = 2
+	// waitingCost is what a group's letter takes of MaxGroupMailBytes for each
+	// device that lacks it: its two rows, with names of usual length. Otherwise a
+	// byte for 500 devices would count as a byte.
+	waitingCost = 160
+
+	// MailLifetime is how long a letter waits, in a group too: longer than
+	// people's holidays.
+	MailLifetime = 30 * 24 * time.Hour
+	// maxTick bounds what one tick adds to the clock: twice the time between two,
+	// so that a server whose clock jumps makes no mail expire.
+	maxTick = 2 * time.Minute
+
+	// expireWork and takeWork bound the letters that one Tick and one
+	// TakeGroupMail remove, so that each fits into a transaction; another one
+	// follows while there is more.
+	expireWork = 512
+	takeWork   = 512
 )

@@ -24,16 +24,35 @@ import (
 //	a <account> 0 r <device>       pb.Generation
 //	a <account> 0 o <device> <id>  signed record.OneTimePrekey
 //	a <account> 0 g <group name>   group ID
+//	a <account> 0 q <device>       pb.Queue of letters for the device
+//	a <account> 0 m <device> <n>   pb.Letter
+//	a <account> 0 v <device> <n>   its envelope
+//	a <account> 0 i <device> <sender's device> <letter ID>   n
+//	a <account> 0 f <device> <sender>                        pb.Share
 //	d <device>                     account
 //	n <group name>                 pb.Group
 //	g <group ID> c                 state of the record.Chain
 //	g <group ID> s <seq>           signed record.Statement
+//	g <group ID> q                 pb.Queue of letters in the group
+//	g <group ID> m <n>             pb.Letter
+//	g <group ID> v <n>             its message
+//	g <group ID> i <sender's device> <letter ID>   n
+//	g <group ID> f <sender>        pb.Share
+//	g <group ID> r <account> 0 <device> <r>   n: this device lacks letter n, as number r
+//	g <group ID> w <n> <account> 0 <device>   r: the same, found by letter
+//	t                              the clock, in milliseconds
+//	e <expiry> a <account> 0 <device> <n>   nothing: when a letter goes
+//	e <expiry> g <group ID> <n>             nothing: when a group's letter goes
+//	x <group ID> <account>         r: what waits for one who left, up to there, goes
 //	c a                            number of accounts (8 bytes, big-endian)
 //	c g                            number of groups
+//	c m                            pb.MailTotals
 var (
 	keyPosition = []byte("p")
 	keyAccounts = []byte("ca")
 	keyGroups   = []byte("cg")
+	keyMail     = []byte("cm")
+	keyClock    = []byte("t")
 )
 
 func accountKey(a record.Account, field byte, rest ...byte) []byte {
@@ -81,6 +100,11 @@ func load(r Reader, key []byte, m proto.Message) error {
 	if err != nil {
 		return err
 	}
+	return parse(key, value, m)
+}
+
+// parse reads a stored value.
+func parse(key, value []byte, m proto.Message) error {
 	if err := proto.Unmarshal(value, m); err != nil {
 		return fmt.Errorf("directory: stored value at %q: %w", key, err)
 	}

@@ -7,14 +7,15 @@ var (
 	// ErrMissing is returned by Get for a key that is not there.
 	ErrMissing = errors.New("directory: no such key")
 	// ErrTooBig is returned by Update, or from within it, for a transaction
-	// that is larger than the store can commit at once. One that writes no more
-	// than MaxTransaction bytes always fits.
+	// that is larger than the store can commit at once. One that writes and
+	// deletes no more than MaxTransaction bytes always fits.
 	ErrTooBig = errors.New("directory: transaction is too big")
 )
 
 // MaxTransaction is what a Store must at least commit at once, keys and values
-// together: one command writes at most itself, indexes and a chain's state.
-const MaxTransaction = 2 * MaxCommand
+// together: one command writes at most itself, indexes and a chain's state, or
+// removes a full queue of mail.
+const MaxTransaction = 3 * MaxCommand
 
 // Store is an ordered map of byte strings with transactions. What Update
 // committed is on disk when it returns. Package storetest is the contract as

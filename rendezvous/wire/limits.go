@@ -43,8 +43,8 @@ const (
 	MaxEnvelope = 96 << 10
 	// LetterIDSize is the length of a letter's ID.
 	LetterIDSize = 16
-	// MaxLetters bounds the letters of one request. Each takes some 400 bytes of
-	// indexes beside itself, which have to fit into a transaction with it.
+	// MaxLetters bounds the letters of one request. Each takes up to 900 bytes of
+	// indexes and sums beside itself, which have to fit into a transaction with it.
 	MaxLetters = 256
 	// MaxFor bounds the devices that a request's group letters are for, in all,
 	// for the same reason: 250 bytes each.

@@ -64,7 +64,7 @@ func (m *Memory) Update(f func(directory.Writer) error) error {
 
 type memoryTx struct {
 	data map[string][]byte
-	size int // bytes written
+	size int // bytes written and deleted
 }
 
 func (t *memoryTx) Get(key []byte) ([]byte, error) {
@@ -93,14 +93,18 @@ func (t *memoryTx) Scan(prefix, from []byte, visit func(key, value []byte) (bool
 }
 
 func (t *memoryTx) Set(key, value []byte) error {
-	if t.size += len(key) + len(value); t.size > directory.MaxTransaction {
-		return directory.ErrTooBig
-	}
 	t.data[string(key)] = bytes.Clone(value)
-	return nil
+	return t.grow(len(key) + len(value))
 }
 
 func (t *memoryTx) Delete(key []byte) error {
 	delete(t.data, string(key))
+	return t.grow(len(key))
+}
+
+func (t *memoryTx) grow(by int) error {
+	if t.size += by; t.size > directory.MaxTransaction {
+		return directory.ErrTooBig
+	}
 	return nil
 }
