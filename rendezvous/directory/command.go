@@ -67,6 +67,24 @@ func AppendGroup(statement []byte) []byte {
 	return encode(&pb.Command{Kind: &pb.Command_AppendGroup{AppendGroup: &pb.AppendGroup{Statement: statement}}})
 }
 
+// SetContacts changes whom an account lets in, on behalf of one of its devices. It
+// results in wire.ErrConflict if there was another change after the one that it
+// names, and in wire.ErrFull above wire.MaxAccepted or wire.MaxBlocked.
+func SetContacts(account record.Account, device peer.ID, c ContactChange) []byte {
+	return encode(&pb.Command{Kind: &pb.Command_SetContacts{SetContacts: &pb.SetContacts{
+		Account: string(account), Device: []byte(device), Version: c.Version, Token: c.Token, Policy: uint32(c.Policy),
+		Accepted: names(c.Accepted), Blocked: names(c.Blocked), Forgotten: names(c.Forgotten),
+	}}})
+}
+
+func names(accounts []record.Account) []string {
+	names := make([]string, len(accounts))
+	for i, a := range accounts {
+		names[i] = string(a)
+	}
+	return names
+}
+
 // encode marshals a command. Names are checked where they are parsed, so that
 // invalid UTF-8, all that can fail here, gives an empty command, which changes
 // nothing.

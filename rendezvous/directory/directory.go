@@ -180,6 +180,8 @@ func run(w Writer, raw []byte) (Result, error) {
 		value, err = takeGroupMail(w, kind.TakeGroupMail)
 	case *pb.Command_Tick:
 		value, err = tick(w, kind.Tick)
+	case *pb.Command_SetContacts:
+		events, err = setContacts(w, kind.SetContacts)
 	default:
 		err = fmt.Errorf("%w: unknown command", wire.ErrBadRequest)
 	}

@@ -39,6 +39,13 @@ type GroupMailWaiting struct {
 	Devices []peer.ID
 }
 
+// ContactsChanged says that whom an account lets in has changed. It is for the
+// account's own devices.
+type ContactsChanged struct {
+	Account record.Account
+	Version uint64
+}
+
 // Reset says that the whole state was replaced by another server's, so that
 // anything may have changed.
 type Reset struct{}
@@ -48,4 +55,5 @@ func (GroupChanged) event()     {}
 func (KeysLow) event()          {}
 func (MailWaiting) event()      {}
 func (GroupMailWaiting) event() {}
+func (ContactsChanged) event()  {}
 func (Reset) event()            {}

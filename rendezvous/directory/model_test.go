@@ -31,6 +31,8 @@ type model struct {
 	bundle map[peer.ID][]byte
 	starts map[peer.ID]start
 	groups map[record.GroupName]record.Chain
+
+	contacts map[record.Account]letIn
 }
 
 var (
@@ -47,12 +49,12 @@ func TestModel(t *testing.T) {
 			store:  storetest.NewMemory(),
 			people: map[record.Account]*directorytest.Person{},
 			stock:  map[peer.ID][][]byte{}, bundle: map[peer.ID][]byte{}, starts: map[peer.ID]start{},
-			groups: map[record.GroupName]record.Chain{},
+			groups: map[record.GroupName]record.Chain{}, contacts: map[record.Account]letIn{},
 		}
 		m.open(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"signUp": m.signUp, "addDevice": m.addDevice, "revoke": m.revoke,
-			"publish": m.publish, "take": m.take, "start": m.start,
+			"publish": m.publish, "take": m.take, "start": m.start, "setContacts": m.setContacts,
 			"create": m.create, "join": m.join, "rekey": m.rekey, "leave": m.leave, "remove": m.remove, "again": m.again,
 			"flush": m.flush, "crash": m.crash, "": func(*rapid.T) {},
 		})
@@ -347,6 +349,7 @@ func (m *model) compare(t *rapid.T) {
 			}
 		}
 		m.compareGroups(t, name)
+		m.compareContacts(t, name)
 	}
 }
 

@@ -29,6 +29,8 @@ import (
 //	a <account> 0 v <device> <n>   its envelope
 //	a <account> 0 i <device> <sender's device> <letter ID>   n
 //	a <account> 0 f <device> <sender>                        pb.Share
+//	a <account> 0 k                pb.Contacts
+//	a <account> 0 c <account>      standing of the other with it, one byte
 //	d <device>                     account
 //	n <group name>                 pb.Group
 //	g <group ID> c                 state of the record.Chain
@@ -79,6 +81,9 @@ func keyPrekey(a record.Account, d peer.ID, id uint32) []byte {
 func keyMembership(a record.Account, g record.GroupName) []byte {
 	return accountKey(a, 'g', []byte(g)...)
 }
+func keyContacts(a record.Account) []byte        { return accountKey(a, 'k') }
+func keyStanding(a, other record.Account) []byte { return accountKey(a, 'c', []byte(other)...) }
+
 func keyDevice(d peer.ID) []byte             { return append([]byte("d"), d...) }
 func keyGroupName(n record.GroupName) []byte { return append([]byte("n"), n...) }
 

@@ -34,6 +34,14 @@ const (
 	// TokenSize is the length of the token by which a device's start is known
 	// again.
 	TokenSize = 16
+	// MaxAccepted and MaxBlocked bound the accounts that one account has accepted
+	// and blocked: more than one knows, and few enough that all of them together
+	// (names of at most 48 bytes) are one answer below MaxResponse.
+	MaxAccepted = 4096
+	MaxBlocked  = 4096
+	// MaxContactChanges bounds the accounts that one SetContacts names: with the
+	// longest names a quarter of MaxRequest.
+	MaxContactChanges = 1024
 	// PrekeyLow is the stock below which a server tells a device to publish
 	// more one-time prekeys.
 	PrekeyLow = 20

@@ -43,6 +43,7 @@ type Command struct {
 	//	*Command_Tick
 	//	*Command_PutGroupMail
 	//	*Command_TakeGroupMail
+	//	*Command_SetContacts
 	Kind          isCommand_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -184,6 +185,15 @@ func (x *Command) GetTakeGroupMail() *TakeGroupMail {
 	return nil
 }
 
+func (x *Command) GetSetContacts() *SetContacts {
+	if x != nil {
+		if x, ok := x.Kind.(*Command_SetContacts); ok {
+			return x.SetContacts
+		}
+	}
+	return nil
+}
+
 type isCommand_Kind interface {
 	isCommand_Kind()
 }
@@ -232,6 +242,10 @@ type Command_TakeGroupMail struct {
 	TakeGroupMail *TakeGroupMail `protobuf:"bytes,11,opt,name=take_group_mail,json=takeGroupMail,proto3,oneof"`
 }
 
+type Command_SetContacts struct {
+	SetContacts *SetContacts `protobuf:"bytes,12,opt,name=set_contacts,json=setContacts,proto3,oneof"`
+}
+
 func (*Command_SignUp) isCommand_Kind() {}
 
 func (*Command_AppendDevice) isCommand_Kind() {}
@@ -253,6 +267,8 @@ func (*Command_Tick) isCommand_Kind() {}
 func (*Command_PutGroupMail) isCommand_Kind() {}
 
 func (*Command_TakeGroupMail) isCommand_Kind() {}
+
+func (*Command_SetContacts) isCommand_Kind() {}
 
 type SignUp struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1165,6 +1181,108 @@ func (x *LettersPut) GetCodes() []uint32 {
 	return nil
 }
 
+// SetContacts changes whom an account lets in, if nothing has changed since the
+// version.
+type SetContacts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	Device        []byte                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"` // peer ID
+	Version       uint64                 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	Token         []byte                 `protobuf:"bytes,4,opt,name=token,proto3" json:"token,omitempty"`    // 16 bytes, of this change alone
+	Policy        uint32                 `protobuf:"varint,5,opt,name=policy,proto3" json:"policy,omitempty"` // as in Contacts; 0: unchanged
+	Accepted      []string               `protobuf:"bytes,6,rep,name=accepted,proto3" json:"accepted,omitempty"`
+	Blocked       []string               `protobuf:"bytes,7,rep,name=blocked,proto3" json:"blocked,omitempty"`
+	Forgotten     []string               `protobuf:"bytes,8,rep,name=forgotten,proto3" json:"forgotten,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetContacts) Reset() {
+	*x = SetContacts{}
+	mi := &file_directory_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetContacts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetContacts) ProtoMessage() {}
+
+func (x *SetContacts) ProtoReflect() protoreflect.Message {
+	mi := &file_directory_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetContacts.ProtoReflect.Descriptor instead.
+func (*SetContacts) Descriptor() ([]byte, []int) {
+	return file_directory_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *SetContacts) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *SetContacts) GetDevice() []byte {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+func (x *SetContacts) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *SetContacts) GetToken() []byte {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *SetContacts) GetPolicy() uint32 {
+	if x != nil {
+		return x.Policy
+	}
+	return 0
+}
+
+func (x *SetContacts) GetAccepted() []string {
+	if x != nil {
+		return x.Accepted
+	}
+	return nil
+}
+
+func (x *SetContacts) GetBlocked() []string {
+	if x != nil {
+		return x.Blocked
+	}
+	return nil
+}
+
+func (x *SetContacts) GetForgotten() []string {
+	if x != nil {
+		return x.Forgotten
+	}
+	return nil
+}
+
 // Begun is the value that BeginGeneration returns.
 type Begun struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1177,7 +1295,7 @@ type Begun struct {
 
 func (x *Begun) Reset() {
 	*x = Begun{}
-	mi := &file_directory_proto_msgTypes[16]
+	mi := &file_directory_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1307,7 @@ func (x *Begun) String() string {
 func (*Begun) ProtoMessage() {}
 
 func (x *Begun) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[16]
+	mi := &file_directory_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1320,7 @@ func (x *Begun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Begun.ProtoReflect.Descriptor instead.
 func (*Begun) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{16}
+	return file_directory_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Begun) GetGeneration() uint64 {
@@ -1237,7 +1355,7 @@ type Unfinished struct {
 
 func (x *Unfinished) Reset() {
 	*x = Unfinished{}
-	mi := &file_directory_proto_msgTypes[17]
+	mi := &file_directory_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1249,7 +1367,7 @@ func (x *Unfinished) String() string {
 func (*Unfinished) ProtoMessage() {}
 
 func (x *Unfinished) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[17]
+	mi := &file_directory_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1262,7 +1380,7 @@ func (x *Unfinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unfinished.ProtoReflect.Descriptor instead.
 func (*Unfinished) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{17}
+	return file_directory_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Unfinished) GetMore() bool {
@@ -1282,7 +1400,7 @@ type TakenKeys struct {
 
 func (x *TakenKeys) Reset() {
 	*x = TakenKeys{}
-	mi := &file_directory_proto_msgTypes[18]
+	mi := &file_directory_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1294,7 +1412,7 @@ func (x *TakenKeys) String() string {
 func (*TakenKeys) ProtoMessage() {}
 
 func (x *TakenKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[18]
+	mi := &file_directory_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1307,7 +1425,7 @@ func (x *TakenKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakenKeys.ProtoReflect.Descriptor instead.
 func (*TakenKeys) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{18}
+	return file_directory_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TakenKeys) GetDevices() []*TakenKeys_Device {
@@ -1330,7 +1448,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_directory_proto_msgTypes[19]
+	mi := &file_directory_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1342,7 +1460,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[19]
+	mi := &file_directory_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1355,7 +1473,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{19}
+	return file_directory_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Position) GetIndex() uint64 {
@@ -1398,7 +1516,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_directory_proto_msgTypes[20]
+	mi := &file_directory_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1410,7 +1528,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[20]
+	mi := &file_directory_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1423,7 +1541,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{20}
+	return file_directory_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Account) GetIdentity() []byte {
@@ -1465,7 +1583,7 @@ type Stock struct {
 
 func (x *Stock) Reset() {
 	*x = Stock{}
-	mi := &file_directory_proto_msgTypes[21]
+	mi := &file_directory_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1477,7 +1595,7 @@ func (x *Stock) String() string {
 func (*Stock) ProtoMessage() {}
 
 func (x *Stock) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[21]
+	mi := &file_directory_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1490,7 +1608,7 @@ func (x *Stock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stock.ProtoReflect.Descriptor instead.
 func (*Stock) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{21}
+	return file_directory_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Stock) GetLeft() uint32 {
@@ -1518,7 +1636,7 @@ type Generation struct {
 
 func (x *Generation) Reset() {
 	*x = Generation{}
-	mi := &file_directory_proto_msgTypes[22]
+	mi := &file_directory_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1530,7 +1648,7 @@ func (x *Generation) String() string {
 func (*Generation) ProtoMessage() {}
 
 func (x *Generation) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[22]
+	mi := &file_directory_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1543,7 +1661,7 @@ func (x *Generation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Generation.ProtoReflect.Descriptor instead.
 func (*Generation) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{22}
+	return file_directory_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Generation) GetNumber() uint64 {
@@ -1560,6 +1678,84 @@ func (x *Generation) GetToken() []byte {
 	return nil
 }
 
+// Contacts is how an account treats others. Those that it has accepted or blocked
+// stand beside it, each under a key of its own.
+type Contacts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`   // how often it has changed
+	Policy        uint32                 `protobuf:"varint,2,opt,name=policy,proto3" json:"policy,omitempty"`     // directory.Policy
+	Token         []byte                 `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`        // of the last change
+	Accepted      uint32                 `protobuf:"varint,4,opt,name=accepted,proto3" json:"accepted,omitempty"` // how many
+	Blocked       uint32                 `protobuf:"varint,5,opt,name=blocked,proto3" json:"blocked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Contacts) Reset() {
+	*x = Contacts{}
+	mi := &file_directory_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Contacts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Contacts) ProtoMessage() {}
+
+func (x *Contacts) ProtoReflect() protoreflect.Message {
+	mi := &file_directory_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Contacts.ProtoReflect.Descriptor instead.
+func (*Contacts) Descriptor() ([]byte, []int) {
+	return file_directory_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Contacts) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Contacts) GetPolicy() uint32 {
+	if x != nil {
+		return x.Policy
+	}
+	return 0
+}
+
+func (x *Contacts) GetToken() []byte {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *Contacts) GetAccepted() uint32 {
+	if x != nil {
+		return x.Accepted
+	}
+	return 0
+}
+
+func (x *Contacts) GetBlocked() uint32 {
+	if x != nil {
+		return x.Blocked
+	}
+	return 0
+}
+
 // Group is what a listing shows.
 type Group struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1572,7 +1768,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_directory_proto_msgTypes[23]
+	mi := &file_directory_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1584,7 +1780,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[23]
+	mi := &file_directory_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1597,7 +1793,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{23}
+	return file_directory_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Group) GetId() []byte {
@@ -1636,7 +1832,7 @@ type Letter struct {
 
 func (x *Letter) Reset() {
 	*x = Letter{}
-	mi := &file_directory_proto_msgTypes[24]
+	mi := &file_directory_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1648,7 +1844,7 @@ func (x *Letter) String() string {
 func (*Letter) ProtoMessage() {}
 
 func (x *Letter) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[24]
+	mi := &file_directory_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1661,7 +1857,7 @@ func (x *Letter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Letter.ProtoReflect.Descriptor instead.
 func (*Letter) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{24}
+	return file_directory_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Letter) GetFrom() string {
@@ -1711,7 +1907,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_directory_proto_msgTypes[25]
+	mi := &file_directory_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1723,7 +1919,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[25]
+	mi := &file_directory_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1736,7 +1932,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{25}
+	return file_directory_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Queue) GetLast() uint64 {
@@ -1771,7 +1967,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_directory_proto_msgTypes[26]
+	mi := &file_directory_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1783,7 +1979,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[26]
+	mi := &file_directory_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1796,7 +1992,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{26}
+	return file_directory_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Share) GetLetters() uint64 {
@@ -1826,7 +2022,7 @@ type MailTotals struct {
 
 func (x *MailTotals) Reset() {
 	*x = MailTotals{}
-	mi := &file_directory_proto_msgTypes[27]
+	mi := &file_directory_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1838,7 +2034,7 @@ func (x *MailTotals) String() string {
 func (*MailTotals) ProtoMessage() {}
 
 func (x *MailTotals) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[27]
+	mi := &file_directory_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1851,7 +2047,7 @@ func (x *MailTotals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MailTotals.ProtoReflect.Descriptor instead.
 func (*MailTotals) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{27}
+	return file_directory_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *MailTotals) GetLetters() uint64 {
@@ -1894,7 +2090,7 @@ type TakenKeys_Device struct {
 
 func (x *TakenKeys_Device) Reset() {
 	*x = TakenKeys_Device{}
-	mi := &file_directory_proto_msgTypes[28]
+	mi := &file_directory_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1906,7 +2102,7 @@ func (x *TakenKeys_Device) String() string {
 func (*TakenKeys_Device) ProtoMessage() {}
 
 func (x *TakenKeys_Device) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[28]
+	mi := &file_directory_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1919,7 +2115,7 @@ func (x *TakenKeys_Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakenKeys_Device.ProtoReflect.Descriptor instead.
 func (*TakenKeys_Device) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{18, 0}
+	return file_directory_proto_rawDescGZIP(), []int{19, 0}
 }
 
 func (x *TakenKeys_Device) GetDevice() []byte {
@@ -1954,7 +2150,7 @@ var File_directory_proto protoreflect.FileDescriptor
 
 const file_directory_proto_rawDesc = "" +
 	"\n" +
-	"\x0fdirectory.proto\x12\x12tryst.directory.v1\"\xea\x05\n" +
+	"\x0fdirectory.proto\x12\x12tryst.directory.v1\"\xb0\x06\n" +
 	"\aCommand\x125\n" +
 	"\asign_up\x18\x01 \x01(\v2\x1a.tryst.directory.v1.SignUpH\x00R\x06signUp\x12G\n" +
 	"\rappend_device\x18\x02 \x01(\v2 .tryst.directory.v1.AppendDeviceH\x00R\fappendDevice\x12D\n" +
@@ -1967,7 +2163,8 @@ const file_directory_proto_rawDesc = "" +
 	"\x04tick\x18\t \x01(\v2\x18.tryst.directory.v1.TickH\x00R\x04tick\x12H\n" +
 	"\x0eput_group_mail\x18\n" +
 	" \x01(\v2 .tryst.directory.v1.PutGroupMailH\x00R\fputGroupMail\x12K\n" +
-	"\x0ftake_group_mail\x18\v \x01(\v2!.tryst.directory.v1.TakeGroupMailH\x00R\rtakeGroupMailB\x06\n" +
+	"\x0ftake_group_mail\x18\v \x01(\v2!.tryst.directory.v1.TakeGroupMailH\x00R\rtakeGroupMail\x12D\n" +
+	"\fset_contacts\x18\f \x01(\v2\x1f.tryst.directory.v1.SetContactsH\x00R\vsetContactsB\x06\n" +
 	"\x04kind\"\x91\x01\n" +
 	"\x06SignUp\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12#\n" +
@@ -2031,7 +2228,16 @@ const file_directory_proto_rawDesc = "" +
 	"\x05up_to\x18\x04 \x01(\x04R\x04upTo\"\"\n" +
 	"\n" +
 	"LettersPut\x12\x14\n" +
-	"\x05codes\x18\x01 \x03(\rR\x05codes\"h\n" +
+	"\x05codes\x18\x01 \x03(\rR\x05codes\"\xdb\x01\n" +
+	"\vSetContacts\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\fR\x06device\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion\x12\x14\n" +
+	"\x05token\x18\x04 \x01(\fR\x05token\x12\x16\n" +
+	"\x06policy\x18\x05 \x01(\rR\x06policy\x12\x1a\n" +
+	"\baccepted\x18\x06 \x03(\tR\baccepted\x12\x18\n" +
+	"\ablocked\x18\a \x03(\tR\ablocked\x12\x1c\n" +
+	"\tforgotten\x18\b \x03(\tR\tforgotten\"h\n" +
 	"\x05Begun\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +
@@ -2064,7 +2270,13 @@ const file_directory_proto_rawDesc = "" +
 	"\n" +
 	"Generation\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\fR\x05token\"I\n" +
+	"\x05token\x18\x02 \x01(\fR\x05token\"\x88\x01\n" +
+	"\bContacts\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x16\n" +
+	"\x06policy\x18\x02 \x01(\rR\x06policy\x12\x14\n" +
+	"\x05token\x18\x03 \x01(\fR\x05token\x12\x1a\n" +
+	"\baccepted\x18\x04 \x01(\rR\baccepted\x12\x18\n" +
+	"\ablocked\x18\x05 \x01(\rR\ablocked\"I\n" +
 	"\x05Group\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
 	"\amembers\x18\x02 \x01(\rR\amembers\x12\x16\n" +
@@ -2102,7 +2314,7 @@ func file_directory_proto_rawDescGZIP() []byte {
 	return file_directory_proto_rawDescData
 }
 
-var file_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_directory_proto_goTypes = []any{
 	(*Command)(nil),           // 0: tryst.directory.v1.Command
 	(*SignUp)(nil),            // 1: tryst.directory.v1.SignUp
@@ -2120,19 +2332,21 @@ var file_directory_proto_goTypes = []any{
 	(*Member)(nil),            // 13: tryst.directory.v1.Member
 	(*TakeGroupMail)(nil),     // 14: tryst.directory.v1.TakeGroupMail
 	(*LettersPut)(nil),        // 15: tryst.directory.v1.LettersPut
-	(*Begun)(nil),             // 16: tryst.directory.v1.Begun
-	(*Unfinished)(nil),        // 17: tryst.directory.v1.Unfinished
-	(*TakenKeys)(nil),         // 18: tryst.directory.v1.TakenKeys
-	(*Position)(nil),          // 19: tryst.directory.v1.Position
-	(*Account)(nil),           // 20: tryst.directory.v1.Account
-	(*Stock)(nil),             // 21: tryst.directory.v1.Stock
-	(*Generation)(nil),        // 22: tryst.directory.v1.Generation
-	(*Group)(nil),             // 23: tryst.directory.v1.Group
-	(*Letter)(nil),            // 24: tryst.directory.v1.Letter
-	(*Queue)(nil),             // 25: tryst.directory.v1.Queue
-	(*Share)(nil),             // 26: tryst.directory.v1.Share
-	(*MailTotals)(nil),        // 27: tryst.directory.v1.MailTotals
-	(*TakenKeys_Device)(nil),  // 28: tryst.directory.v1.TakenKeys.Device
+	(*SetContacts)(nil),       // 16: tryst.directory.v1.SetContacts
+	(*Begun)(nil),             // 17: tryst.directory.v1.Begun
+	(*Unfinished)(nil),        // 18: tryst.directory.v1.Unfinished
+	(*TakenKeys)(nil),         // 19: tryst.directory.v1.TakenKeys
+	(*Position)(nil),          // 20: tryst.directory.v1.Position
+	(*Account)(nil),           // 21: tryst.directory.v1.Account
+	(*Stock)(nil),             // 22: tryst.directory.v1.Stock
+	(*Generation)(nil),        // 23: tryst.directory.v1.Generation
+	(*Contacts)(nil),          // 24: tryst.directory.v1.Contacts
+	(*Group)(nil),             // 25: tryst.directory.v1.Group
+	(*Letter)(nil),            // 26: tryst.directory.v1.Letter
+	(*Queue)(nil),             // 27: tryst.directory.v1.Queue
+	(*Share)(nil),             // 28: tryst.directory.v1.Share
+	(*MailTotals)(nil),        // 29: tryst.directory.v1.MailTotals
+	(*TakenKeys_Device)(nil),  // 30: tryst.directory.v1.TakenKeys.Device
 }
 var file_directory_proto_depIdxs = []int32{
 	1,  // 0: tryst.directory.v1.Command.sign_up:type_name -> tryst.directory.v1.SignUp
@@ -2146,15 +2360,16 @@ var file_directory_proto_depIdxs = []int32{
 	10, // 8: tryst.directory.v1.Command.tick:type_name -> tryst.directory.v1.Tick
 	11, // 9: tryst.directory.v1.Command.put_group_mail:type_name -> tryst.directory.v1.PutGroupMail
 	14, // 10: tryst.directory.v1.Command.take_group_mail:type_name -> tryst.directory.v1.TakeGroupMail
-	8,  // 11: tryst.directory.v1.PutMail.letters:type_name -> tryst.directory.v1.PostedLetter
-	12, // 12: tryst.directory.v1.PutGroupMail.letters:type_name -> tryst.directory.v1.PostedGroupLetter
-	13, // 13: tryst.directory.v1.PostedGroupLetter.members:type_name -> tryst.directory.v1.Member
-	28, // 14: tryst.directory.v1.TakenKeys.devices:type_name -> tryst.directory.v1.TakenKeys.Device
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	16, // 11: tryst.directory.v1.Command.set_contacts:type_name -> tryst.directory.v1.SetContacts
+	8,  // 12: tryst.directory.v1.PutMail.letters:type_name -> tryst.directory.v1.PostedLetter
+	12, // 13: tryst.directory.v1.PutGroupMail.letters:type_name -> tryst.directory.v1.PostedGroupLetter
+	13, // 14: tryst.directory.v1.PostedGroupLetter.members:type_name -> tryst.directory.v1.Member
+	30, // 15: tryst.directory.v1.TakenKeys.devices:type_name -> tryst.directory.v1.TakenKeys.Device
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_directory_proto_init() }
@@ -2174,6 +2389,7 @@ func file_directory_proto_init() {
 		(*Command_Tick)(nil),
 		(*Command_PutGroupMail)(nil),
 		(*Command_TakeGroupMail)(nil),
+		(*Command_SetContacts)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2181,7 +2397,7 @@ func file_directory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_directory_proto_rawDesc), len(file_directory_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
