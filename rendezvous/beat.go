@@ -198,7 +198,7 @@ func (b *beats) watch(watch *pb.Watch) error {
 	b.server.hub.watch(b.sub, accounts)
 	var known []*pb.Notice
 	for _, account := range accounts {
-		for _, p := range b.server.whereabouts(account) {
+		for _, p := range b.server.whereabouts(account, b.sub.account) {
 			known = append(known, &pb.Notice{Kind: &pb.Notice_Up{Up: p}})
 		}
 	}

@@ -15,6 +15,10 @@ import (
 // wait: a device that does not keep up is cut off, and looks everything up when
 // it is back.
 type hub struct {
+	// seenBy returns which of some accounts may know where the devices of an account
+	// are. It is not called with mu held.
+	seenBy func(account record.Account, asking []record.Account) map[record.Account]bool
+
 	mu       sync.Mutex
 	devices  map[peer.ID]*subscriber
 	accounts index // by whose device it is
@@ -48,8 +52,8 @@ func (i index) remove(account record.Account, s *subscriber) {
 	}
 }
 
-func newHub() *hub {
-	return &hub{devices: make(map[peer.ID]*subscriber), accounts: make(index), watchers: make(index)}
+func newHub(seenBy func(account record.Account, asking []record.Account) map[record.Account]bool) *hub {
+	return &hub{seenBy: seenBy, devices: make(map[peer.ID]*subscriber), accounts: make(index), watchers: make(index)}
 }
 
 // subscribe makes a device a listener. A stream that it had before is cut: the
@@ -109,21 +113,36 @@ func (h *hub) len() int {
 	return len(h.devices)
 }
 
-// present reports a device that came, moved or left. Of one that left nobody is
+// present reports a device that came, moved or left, to those who may know. Of one that left nobody is
 // told: whoever tries to reach it will notice, and one that lost its server for
 // a moment has not left.
 func (h *hub) present(p presence.Presence) {
 	if p.Record == nil {
 		return
 	}
+	watching := h.watching(p.Account)
+	if len(watching) == 0 {
+		return
+	}
+	seen := h.seenBy(p.Account, watching)
 	up := &pb.Notice{Kind: &pb.Notice_Up{Up: &pb.PeerPresence{Account: string(p.Account), Record: p.Record}}}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s := range h.watchers[p.Account] {
-		if s.device != p.Device {
+		if s.device != p.Device && seen[s.account] {
 			h.put(s, up)
 		}
 	}
+}
+
+// watching returns the accounts whose devices watch an account.
+func (h *hub) watching(account record.Account) (accounts []record.Account) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.watchers[account] {
+		accounts = append(accounts, s.account)
+	}
+	return accounts
 }
 
 // changed reports what commands have changed.
@@ -148,6 +167,11 @@ func (h *hub) changed(events []directory.Event) {
 				for s := range h.accounts[account] {
 					h.put(s, n)
 				}
+			}
+		case directory.ContactsChanged:
+			n := &pb.Notice{Kind: &pb.Notice_ContactsChanged{ContactsChanged: e.Version}}
+			for s := range h.accounts[e.Account] {
+				h.put(s, n)
 			}
 		case directory.KeysLow:
 			if s := h.devices[e.Device]; s != nil {

@@ -10,6 +10,15 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/record"
 )
 
+// everybody may see everybody.
+func everybody(_ record.Account, asking []record.Account) map[record.Account]bool {
+	seen := make(map[record.Account]bool)
+	for _, a := range asking {
+		seen[a] = true
+	}
+	return seen
+}
+
 func isCut(s *subscriber) bool {
 	select {
 	case <-s.cut:
@@ -21,7 +30,7 @@ func isCut(s *subscriber) bool {
 
 // Those who report never wait: who does not keep up is cut off.
 func TestSlowSubscriberIsCut(t *testing.T) {
-	h := newHub()
+	h := newHub(everybody)
 	slow, other := h.subscribe("slow", "alice1"), h.subscribe("other", "bob1")
 	changed := []directory.Event{directory.AccountChanged{Account: "alice1"}}
 	for range maxQueue {
@@ -39,7 +48,7 @@ func TestSlowSubscriberIsCut(t *testing.T) {
 }
 
 func TestNewStreamReplacesOld(t *testing.T) {
-	h := newHub()
+	h := newHub(everybody)
 	old := h.subscribe("device", "alice1")
 	young := h.subscribe("device", "alice1")
 	h.unsubscribe(old)
@@ -49,7 +58,7 @@ func TestNewStreamReplacesOld(t *testing.T) {
 }
 
 func TestWhoHearsWhat(t *testing.T) {
-	h := newHub()
+	h := newHub(everybody)
 	alice, phone, bob, carol := h.subscribe("a", "alice1"), h.subscribe("a2", "alice1"), h.subscribe("b", "bob1"), h.subscribe("c", "carol1")
 	h.watch(bob, []record.Account{"alice1"})
 	h.watch(carol, []record.Account{"alice1"})
@@ -76,6 +85,8 @@ func TestWhoHearsWhat(t *testing.T) {
 	heard(map[*subscriber]int{alice: 1, phone: 1, bob: 1}, "alice's account")
 	h.changed([]directory.Event{directory.GroupChanged{Concerns: []record.Account{"alice1", "carol1", "zed1"}}})
 	heard(map[*subscriber]int{alice: 1, phone: 1, carol: 1}, "a group")
+	h.changed([]directory.Event{directory.ContactsChanged{Account: "alice1", Version: 1}})
+	heard(map[*subscriber]int{alice: 1, phone: 1}, "alice's contacts")
 	h.changed([]directory.Event{directory.KeysLow{Account: "alice1", Device: "a2"}, directory.KeysLow{Device: "nobody"}})
 	heard(map[*subscriber]int{phone: 1}, "the phone's keys")
 	h.changed([]directory.Event{directory.Reset{}})
@@ -84,9 +95,25 @@ func TestWhoHearsWhat(t *testing.T) {
 	}
 }
 
+// Of where somebody's devices are only those hear who may know.
+func TestHiddenPresence(t *testing.T) {
+	h := newHub(func(account record.Account, asking []record.Account) map[record.Account]bool {
+		seen := everybody(account, asking)
+		delete(seen, "eve1")
+		return seen
+	})
+	bob, eve := h.subscribe("b", "bob1"), h.subscribe("e", "eve1")
+	h.watch(bob, []record.Account{"alice1"})
+	h.watch(eve, []record.Account{"alice1"})
+	h.present(presence.Presence{Account: "alice1", Device: "a", Record: []byte{1}})
+	if len(bob.queue) != 1 || len(eve.queue) != 0 {
+		t.Errorf("bob heard %d, eve %d", len(bob.queue), len(eve.queue))
+	}
+}
+
 // Nothing is left of who has gone: the hub would grow for ever.
 func TestHubForgets(t *testing.T) {
-	h := newHub()
+	h := newHub(everybody)
 	for i := range 100 {
 		s := h.subscribe(peer.ID([]byte{byte(i)}), "alice1")
 		h.watch(s, []record.Account{"bob1", "carol1"})

@@ -24,7 +24,7 @@ func (s *Server) withdraw(_ context.Context, c caller, _ *pb.Withdraw) (*pb.Resp
 
 // findPeers answers wire.ErrTooLarge when the records do not fit a response;
 // the client then asks for fewer accounts at a time.
-func (s *Server) findPeers(_ context.Context, _ caller, m *pb.FindPeers) (*pb.Response, error) {
+func (s *Server) findPeers(_ context.Context, c caller, m *pb.FindPeers) (*pb.Response, error) {
 	if len(m.GetAccounts()) > wire.MaxFindPeers {
 		return nil, wire.ErrTooLarge
 	}
@@ -34,7 +34,7 @@ func (s *Server) findPeers(_ context.Context, _ caller, m *pb.FindPeers) (*pb.Re
 		if err != nil {
 			return nil, badRequest(err)
 		}
-		found.Peers = append(found.Peers, s.whereabouts(account)...)
+		found.Peers = append(found.Peers, s.whereabouts(account, c.account)...)
 	}
 	resp := &pb.Response{Kind: &pb.Response_Peers{Peers: found}}
 	if proto.Size(resp) > wire.MaxResponse {
@@ -43,10 +43,15 @@ func (s *Server) findPeers(_ context.Context, _ caller, m *pb.FindPeers) (*pb.Re
 	return resp, nil
 }
 
-// whereabouts returns what the devices of an account have announced.
-func (s *Server) whereabouts(account record.Account) []*pb.PeerPresence {
+// whereabouts returns what the devices of an account have announced, if the asking
+// one may know it. Otherwise it is as if none were online.
+func (s *Server) whereabouts(account, asking record.Account) []*pb.PeerPresence {
+	records := s.presence.Find(account)
+	if len(records) == 0 || !s.seenBy(account, []record.Account{asking})[asking] {
+		return nil
+	}
 	var found []*pb.PeerPresence
-	for _, signed := range s.presence.Find(account) {
+	for _, signed := range records {
 		found = append(found, &pb.PeerPresence{Account: string(account), Record: signed})
 	}
 	return found

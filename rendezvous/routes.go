@@ -75,6 +75,10 @@ func (s *Server) routeOf(req *pb.Request) (route, bool) {
 		return to("list_groups", devices, s.listGroups, m.ListGroups), true
 	case *pb.Request_GetGroup:
 		return to("get_group", devices, s.getGroup, m.GetGroup), true
+	case *pb.Request_SetContacts:
+		return to("set_contacts", devices, s.setContacts, m.SetContacts), true
+	case *pb.Request_GetContacts:
+		return to("get_contacts", devices, s.getContacts, m.GetContacts), true
 	default:
 		return route{}, false
 	}

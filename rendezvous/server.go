@@ -63,12 +63,12 @@ func New(cfg Config) (*Server, error) {
 		cfg:     cfg,
 		log:     cfg.Logger.With("server", cfg.Server.Name),
 		auth:    auth.NewServer(cfg.Server.Secrets),
-		hub:     newHub(),
 		guesses: guesses{limiter: auth.NewLimiter()},
 		streams: make(chan incoming),
 		stopped: make(chan struct{}),
 		leaving: make(chan struct{}),
 	}
+	s.hub = newHub(s.seenBy)
 	for _, p := range cfg.Server.Servers {
 		s.servers = append(s.servers, p.ID)
 	}

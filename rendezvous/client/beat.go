@@ -147,6 +147,8 @@ func noticeFromWire(n *pb.Notice) (Notice, error) {
 			return nil, fmt.Errorf("%w: a group's ID", ErrForged)
 		}
 		return GroupMailWaiting{Group: record.GroupID(kind.GroupMail)}, nil
+	case *pb.Notice_ContactsChanged:
+		return ContactsChanged{Version: kind.ContactsChanged}, nil
 	default:
 		return nil, fmt.Errorf("%w: a kind of notice that this version does not know", ErrForged)
 	}

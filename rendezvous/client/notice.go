@@ -9,6 +9,7 @@ import (
 
 // Notice is one of Linked, Unlinked, Resync, PeerUp, AccountChanged,
 // GroupChanged, KeysLow, MailWaiting, GroupMailWaiting and Dismissed.
+// GroupChanged, KeysLow, ContactsChanged and Dismissed.
 type Notice interface{ notice() }
 
 // Linked: requests are answered by this server from now on. A node announces
@@ -48,6 +49,10 @@ type MailWaiting struct{}
 // FetchGroupMail.
 type GroupMailWaiting struct{ Group record.GroupID }
 
+// ContactsChanged: whom this account lets in was changed, by this device or by
+// another one of the account.
+type ContactsChanged struct{ Version uint64 }
+
 // Dismissed: the servers do not take this device for one that is logged in (it
 // was revoked, or never added). Attend has to be called again after a login.
 type Dismissed struct{ Err error }
@@ -62,6 +67,7 @@ func (KeysLow) notice()          {}
 func (MailWaiting) notice()      {}
 func (GroupMailWaiting) notice() {}
 func (Dismissed) notice()        {}
+func (ContactsChanged) notice()  {}
 
 // queue holds notices between the link, which never waits, and their reader.
 type queue struct {

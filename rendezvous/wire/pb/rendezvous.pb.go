@@ -27,6 +27,57 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Whom an account lets write to it, and see where its devices are, when it has
+// said nothing of them.
+type ContactPolicy int32
+
+const (
+	ContactPolicy_CONTACT_POLICY_UNCHANGED ContactPolicy = 0 // in SetContacts
+	ContactPolicy_CONTACT_POLICY_OPEN      ContactPolicy = 1 // everybody; what an account begins with
+	ContactPolicy_CONTACT_POLICY_ASK       ContactPolicy = 2 // nobody before being accepted
+)
+
+// Enum value maps for ContactPolicy.
+var (
+	ContactPolicy_name = map[int32]string{
+		0: "CONTACT_POLICY_UNCHANGED",
+		1: "CONTACT_POLICY_OPEN",
+		2: "CONTACT_POLICY_ASK",
+	}
+	ContactPolicy_value = map[string]int32{
+		"CONTACT_POLICY_UNCHANGED": 0,
+		"CONTACT_POLICY_OPEN":      1,
+		"CONTACT_POLICY_ASK":       2,
+	}
+)
+
+func (x ContactPolicy) Enum() *ContactPolicy {
+	p := new(ContactPolicy)
+	*p = x
+	return p
+}
+
+func (x ContactPolicy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ContactPolicy) Descriptor() protoreflect.EnumDescriptor {
+	return file_rendezvous_proto_enumTypes[0].Descriptor()
+}
+
+func (ContactPolicy) Type() protoreflect.EnumType {
+	return &file_rendezvous_proto_enumTypes[0]
+}
+
+func (x ContactPolicy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ContactPolicy.Descriptor instead.
+func (ContactPolicy) EnumDescriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{0}
+}
+
 // Request is the only frame that a node sends on a request stream.
 type Request struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -56,6 +107,8 @@ type Request struct {
 	//	*Request_FetchMail
 	//	*Request_PutGroupMail
 	//	*Request_FetchGroupMail
+	//	*Request_SetContacts
+	//	*Request_GetContacts
 	Kind          isRequest_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -294,6 +347,24 @@ func (x *Request) GetFetchGroupMail() *FetchGroupMail {
 	return nil
 }
 
+func (x *Request) GetSetContacts() *SetContacts {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_SetContacts); ok {
+			return x.SetContacts
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetGetContacts() *GetContacts {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_GetContacts); ok {
+			return x.GetContacts
+		}
+	}
+	return nil
+}
+
 type isRequest_Kind interface {
 	isRequest_Kind()
 }
@@ -382,6 +453,14 @@ type Request_FetchGroupMail struct {
 	FetchGroupMail *FetchGroupMail `protobuf:"bytes,22,opt,name=fetch_group_mail,json=fetchGroupMail,proto3,oneof"`
 }
 
+type Request_SetContacts struct {
+	SetContacts *SetContacts `protobuf:"bytes,23,opt,name=set_contacts,json=setContacts,proto3,oneof"`
+}
+
+type Request_GetContacts struct {
+	GetContacts *GetContacts `protobuf:"bytes,24,opt,name=get_contacts,json=getContacts,proto3,oneof"`
+}
+
 func (*Request_StartRegistration) isRequest_Kind() {}
 
 func (*Request_SignUp) isRequest_Kind() {}
@@ -424,6 +503,10 @@ func (*Request_PutGroupMail) isRequest_Kind() {}
 
 func (*Request_FetchGroupMail) isRequest_Kind() {}
 
+func (*Request_SetContacts) isRequest_Kind() {}
+
+func (*Request_GetContacts) isRequest_Kind() {}
+
 // Response is the only frame that a server sends back.
 type Response struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -445,6 +528,7 @@ type Response struct {
 	//	*Response_Generation
 	//	*Response_MailPut
 	//	*Response_MailPage
+	//	*Response_Contacts
 	Kind          isResponse_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -620,6 +704,15 @@ func (x *Response) GetMailPage() *MailPage {
 	return nil
 }
 
+func (x *Response) GetContacts() *Contacts {
+	if x != nil {
+		if x, ok := x.Kind.(*Response_Contacts); ok {
+			return x.Contacts
+		}
+	}
+	return nil
+}
+
 type isResponse_Kind interface {
 	isResponse_Kind()
 }
@@ -680,6 +773,10 @@ type Response_MailPage struct {
 	MailPage *MailPage `protobuf:"bytes,15,opt,name=mail_page,json=mailPage,proto3,oneof"`
 }
 
+type Response_Contacts struct {
+	Contacts *Contacts `protobuf:"bytes,16,opt,name=contacts,proto3,oneof"`
+}
+
 func (*Response_Error) isResponse_Kind() {}
 
 func (*Response_Done) isResponse_Kind() {}
@@ -707,6 +804,8 @@ func (*Response_Generation) isResponse_Kind() {}
 func (*Response_MailPut) isResponse_Kind() {}
 
 func (*Response_MailPage) isResponse_Kind() {}
+
+func (*Response_Contacts) isResponse_Kind() {}
 
 type Error struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2049,6 +2148,197 @@ func (x *Permit) GetCertificate() []byte {
 	return nil
 }
 
+// SetContacts changes whom the asking device's account lets in: what it names,
+// and nothing else. It takes effect only if nothing has changed since the version.
+type SetContacts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"` // as the device knows it; 0 before the first change
+	Token         []byte                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`      // 16 random bytes, of this change alone, by which a repetition is known
+	Policy        ContactPolicy          `protobuf:"varint,3,opt,name=policy,proto3,enum=tryst.rendezvous.v1.ContactPolicy" json:"policy,omitempty"`
+	Accepted      []string               `protobuf:"bytes,4,rep,name=accepted,proto3" json:"accepted,omitempty"`
+	Blocked       []string               `protobuf:"bytes,5,rep,name=blocked,proto3" json:"blocked,omitempty"`
+	Forgotten     []string               `protobuf:"bytes,6,rep,name=forgotten,proto3" json:"forgotten,omitempty"` // neither from now on
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetContacts) Reset() {
+	*x = SetContacts{}
+	mi := &file_rendezvous_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetContacts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetContacts) ProtoMessage() {}
+
+func (x *SetContacts) ProtoReflect() protoreflect.Message {
+	mi := &file_rendezvous_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetContacts.ProtoReflect.Descriptor instead.
+func (*SetContacts) Descriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *SetContacts) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *SetContacts) GetToken() []byte {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *SetContacts) GetPolicy() ContactPolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return ContactPolicy_CONTACT_POLICY_UNCHANGED
+}
+
+func (x *SetContacts) GetAccepted() []string {
+	if x != nil {
+		return x.Accepted
+	}
+	return nil
+}
+
+func (x *SetContacts) GetBlocked() []string {
+	if x != nil {
+		return x.Blocked
+	}
+	return nil
+}
+
+func (x *SetContacts) GetForgotten() []string {
+	if x != nil {
+		return x.Forgotten
+	}
+	return nil
+}
+
+// GetContacts asks for those of the asking device's account.
+type GetContacts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetContacts) Reset() {
+	*x = GetContacts{}
+	mi := &file_rendezvous_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetContacts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetContacts) ProtoMessage() {}
+
+func (x *GetContacts) ProtoReflect() protoreflect.Message {
+	mi := &file_rendezvous_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetContacts.ProtoReflect.Descriptor instead.
+func (*GetContacts) Descriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{29}
+}
+
+type Contacts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Policy        ContactPolicy          `protobuf:"varint,2,opt,name=policy,proto3,enum=tryst.rendezvous.v1.ContactPolicy" json:"policy,omitempty"`
+	Accepted      []string               `protobuf:"bytes,3,rep,name=accepted,proto3" json:"accepted,omitempty"`
+	Blocked       []string               `protobuf:"bytes,4,rep,name=blocked,proto3" json:"blocked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Contacts) Reset() {
+	*x = Contacts{}
+	mi := &file_rendezvous_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Contacts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Contacts) ProtoMessage() {}
+
+func (x *Contacts) ProtoReflect() protoreflect.Message {
+	mi := &file_rendezvous_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Contacts.ProtoReflect.Descriptor instead.
+func (*Contacts) Descriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Contacts) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Contacts) GetPolicy() ContactPolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return ContactPolicy_CONTACT_POLICY_UNCHANGED
+}
+
+func (x *Contacts) GetAccepted() []string {
+	if x != nil {
+		return x.Accepted
+	}
+	return nil
+}
+
+func (x *Contacts) GetBlocked() []string {
+	if x != nil {
+		return x.Blocked
+	}
+	return nil
+}
+
 type AppendGroup struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Statement     []byte                 `protobuf:"bytes,1,opt,name=statement,proto3" json:"statement,omitempty"` // signed record.Statement; the first creates the group
@@ -2058,7 +2348,7 @@ type AppendGroup struct {
 
 func (x *AppendGroup) Reset() {
 	*x = AppendGroup{}
-	mi := &file_rendezvous_proto_msgTypes[28]
+	mi := &file_rendezvous_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2070,7 +2360,7 @@ func (x *AppendGroup) String() string {
 func (*AppendGroup) ProtoMessage() {}
 
 func (x *AppendGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[28]
+	mi := &file_rendezvous_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2083,7 +2373,7 @@ func (x *AppendGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendGroup.ProtoReflect.Descriptor instead.
 func (*AppendGroup) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{28}
+	return file_rendezvous_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AppendGroup) GetStatement() []byte {
@@ -2103,7 +2393,7 @@ type ListGroups struct {
 
 func (x *ListGroups) Reset() {
 	*x = ListGroups{}
-	mi := &file_rendezvous_proto_msgTypes[29]
+	mi := &file_rendezvous_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2115,7 +2405,7 @@ func (x *ListGroups) String() string {
 func (*ListGroups) ProtoMessage() {}
 
 func (x *ListGroups) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[29]
+	mi := &file_rendezvous_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2128,7 +2418,7 @@ func (x *ListGroups) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroups.ProtoReflect.Descriptor instead.
 func (*ListGroups) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{29}
+	return file_rendezvous_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListGroups) GetAfter() string {
@@ -2155,7 +2445,7 @@ type GroupList struct {
 
 func (x *GroupList) Reset() {
 	*x = GroupList{}
-	mi := &file_rendezvous_proto_msgTypes[30]
+	mi := &file_rendezvous_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2167,7 +2457,7 @@ func (x *GroupList) String() string {
 func (*GroupList) ProtoMessage() {}
 
 func (x *GroupList) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[30]
+	mi := &file_rendezvous_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2180,7 +2470,7 @@ func (x *GroupList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupList.ProtoReflect.Descriptor instead.
 func (*GroupList) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{30}
+	return file_rendezvous_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GroupList) GetGroups() []*GroupSummary {
@@ -2210,7 +2500,7 @@ type GroupSummary struct {
 
 func (x *GroupSummary) Reset() {
 	*x = GroupSummary{}
-	mi := &file_rendezvous_proto_msgTypes[31]
+	mi := &file_rendezvous_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2222,7 +2512,7 @@ func (x *GroupSummary) String() string {
 func (*GroupSummary) ProtoMessage() {}
 
 func (x *GroupSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[31]
+	mi := &file_rendezvous_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2235,7 +2525,7 @@ func (x *GroupSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupSummary.ProtoReflect.Descriptor instead.
 func (*GroupSummary) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{31}
+	return file_rendezvous_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GroupSummary) GetId() []byte {
@@ -2287,7 +2577,7 @@ type GetGroup struct {
 
 func (x *GetGroup) Reset() {
 	*x = GetGroup{}
-	mi := &file_rendezvous_proto_msgTypes[32]
+	mi := &file_rendezvous_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2299,7 +2589,7 @@ func (x *GetGroup) String() string {
 func (*GetGroup) ProtoMessage() {}
 
 func (x *GetGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[32]
+	mi := &file_rendezvous_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2312,7 +2602,7 @@ func (x *GetGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroup.ProtoReflect.Descriptor instead.
 func (*GetGroup) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{32}
+	return file_rendezvous_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetGroup) GetBy() isGetGroup_By {
@@ -2376,7 +2666,7 @@ type GroupChain struct {
 
 func (x *GroupChain) Reset() {
 	*x = GroupChain{}
-	mi := &file_rendezvous_proto_msgTypes[33]
+	mi := &file_rendezvous_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2388,7 +2678,7 @@ func (x *GroupChain) String() string {
 func (*GroupChain) ProtoMessage() {}
 
 func (x *GroupChain) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[33]
+	mi := &file_rendezvous_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2401,7 +2691,7 @@ func (x *GroupChain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupChain.ProtoReflect.Descriptor instead.
 func (*GroupChain) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{33}
+	return file_rendezvous_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GroupChain) GetId() []byte {
@@ -2452,7 +2742,7 @@ type PutMail struct {
 
 func (x *PutMail) Reset() {
 	*x = PutMail{}
-	mi := &file_rendezvous_proto_msgTypes[34]
+	mi := &file_rendezvous_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2464,7 +2754,7 @@ func (x *PutMail) String() string {
 func (*PutMail) ProtoMessage() {}
 
 func (x *PutMail) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[34]
+	mi := &file_rendezvous_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2477,7 +2767,7 @@ func (x *PutMail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutMail.ProtoReflect.Descriptor instead.
 func (*PutMail) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{34}
+	return file_rendezvous_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *PutMail) GetAccount() string {
@@ -2505,7 +2795,7 @@ type Letter struct {
 
 func (x *Letter) Reset() {
 	*x = Letter{}
-	mi := &file_rendezvous_proto_msgTypes[35]
+	mi := &file_rendezvous_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2517,7 +2807,7 @@ func (x *Letter) String() string {
 func (*Letter) ProtoMessage() {}
 
 func (x *Letter) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[35]
+	mi := &file_rendezvous_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2530,7 +2820,7 @@ func (x *Letter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Letter.ProtoReflect.Descriptor instead.
 func (*Letter) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{35}
+	return file_rendezvous_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Letter) GetId() []byte {
@@ -2566,7 +2856,7 @@ type PutGroupMail struct {
 
 func (x *PutGroupMail) Reset() {
 	*x = PutGroupMail{}
-	mi := &file_rendezvous_proto_msgTypes[36]
+	mi := &file_rendezvous_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2578,7 +2868,7 @@ func (x *PutGroupMail) String() string {
 func (*PutGroupMail) ProtoMessage() {}
 
 func (x *PutGroupMail) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[36]
+	mi := &file_rendezvous_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2591,7 +2881,7 @@ func (x *PutGroupMail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutGroupMail.ProtoReflect.Descriptor instead.
 func (*PutGroupMail) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{36}
+	return file_rendezvous_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PutGroupMail) GetGroup() []byte {
@@ -2619,7 +2909,7 @@ type GroupLetter struct {
 
 func (x *GroupLetter) Reset() {
 	*x = GroupLetter{}
-	mi := &file_rendezvous_proto_msgTypes[37]
+	mi := &file_rendezvous_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2631,7 +2921,7 @@ func (x *GroupLetter) String() string {
 func (*GroupLetter) ProtoMessage() {}
 
 func (x *GroupLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[37]
+	mi := &file_rendezvous_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2644,7 +2934,7 @@ func (x *GroupLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupLetter.ProtoReflect.Descriptor instead.
 func (*GroupLetter) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{37}
+	return file_rendezvous_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *GroupLetter) GetId() []byte {
@@ -2679,7 +2969,7 @@ type MailPut struct {
 
 func (x *MailPut) Reset() {
 	*x = MailPut{}
-	mi := &file_rendezvous_proto_msgTypes[38]
+	mi := &file_rendezvous_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2691,7 +2981,7 @@ func (x *MailPut) String() string {
 func (*MailPut) ProtoMessage() {}
 
 func (x *MailPut) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[38]
+	mi := &file_rendezvous_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2704,7 +2994,7 @@ func (x *MailPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MailPut.ProtoReflect.Descriptor instead.
 func (*MailPut) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{38}
+	return file_rendezvous_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *MailPut) GetCodes() []uint32 {
@@ -2725,7 +3015,7 @@ type FetchMail struct {
 
 func (x *FetchMail) Reset() {
 	*x = FetchMail{}
-	mi := &file_rendezvous_proto_msgTypes[39]
+	mi := &file_rendezvous_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2737,7 +3027,7 @@ func (x *FetchMail) String() string {
 func (*FetchMail) ProtoMessage() {}
 
 func (x *FetchMail) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[39]
+	mi := &file_rendezvous_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2750,7 +3040,7 @@ func (x *FetchMail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchMail.ProtoReflect.Descriptor instead.
 func (*FetchMail) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{39}
+	return file_rendezvous_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *FetchMail) GetTaken() uint64 {
@@ -2779,7 +3069,7 @@ type FetchGroupMail struct {
 
 func (x *FetchGroupMail) Reset() {
 	*x = FetchGroupMail{}
-	mi := &file_rendezvous_proto_msgTypes[40]
+	mi := &file_rendezvous_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2791,7 +3081,7 @@ func (x *FetchGroupMail) String() string {
 func (*FetchGroupMail) ProtoMessage() {}
 
 func (x *FetchGroupMail) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[40]
+	mi := &file_rendezvous_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2804,7 +3094,7 @@ func (x *FetchGroupMail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchGroupMail.ProtoReflect.Descriptor instead.
 func (*FetchGroupMail) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{40}
+	return file_rendezvous_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *FetchGroupMail) GetGroup() []byte {
@@ -2839,7 +3129,7 @@ type MailPage struct {
 
 func (x *MailPage) Reset() {
 	*x = MailPage{}
-	mi := &file_rendezvous_proto_msgTypes[41]
+	mi := &file_rendezvous_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2851,7 +3141,7 @@ func (x *MailPage) String() string {
 func (*MailPage) ProtoMessage() {}
 
 func (x *MailPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[41]
+	mi := &file_rendezvous_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2864,7 +3154,7 @@ func (x *MailPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MailPage.ProtoReflect.Descriptor instead.
 func (*MailPage) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{41}
+	return file_rendezvous_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *MailPage) GetMail() []*Mail {
@@ -2894,7 +3184,7 @@ type Mail struct {
 
 func (x *Mail) Reset() {
 	*x = Mail{}
-	mi := &file_rendezvous_proto_msgTypes[42]
+	mi := &file_rendezvous_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2906,7 +3196,7 @@ func (x *Mail) String() string {
 func (*Mail) ProtoMessage() {}
 
 func (x *Mail) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[42]
+	mi := &file_rendezvous_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2919,7 +3209,7 @@ func (x *Mail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mail.ProtoReflect.Descriptor instead.
 func (*Mail) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{42}
+	return file_rendezvous_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Mail) GetNumber() uint64 {
@@ -2980,7 +3270,7 @@ type Beat struct {
 
 func (x *Beat) Reset() {
 	*x = Beat{}
-	mi := &file_rendezvous_proto_msgTypes[43]
+	mi := &file_rendezvous_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2992,7 +3282,7 @@ func (x *Beat) String() string {
 func (*Beat) ProtoMessage() {}
 
 func (x *Beat) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[43]
+	mi := &file_rendezvous_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3005,7 +3295,7 @@ func (x *Beat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beat.ProtoReflect.Descriptor instead.
 func (*Beat) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{43}
+	return file_rendezvous_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Beat) GetWatch() *Watch {
@@ -3059,7 +3349,7 @@ type Watch struct {
 
 func (x *Watch) Reset() {
 	*x = Watch{}
-	mi := &file_rendezvous_proto_msgTypes[44]
+	mi := &file_rendezvous_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3071,7 +3361,7 @@ func (x *Watch) String() string {
 func (*Watch) ProtoMessage() {}
 
 func (x *Watch) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[44]
+	mi := &file_rendezvous_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3084,7 +3374,7 @@ func (x *Watch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watch.ProtoReflect.Descriptor instead.
 func (*Watch) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{44}
+	return file_rendezvous_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Watch) GetAccounts() []string {
@@ -3104,6 +3394,7 @@ type Notice struct {
 	//	*Notice_KeysLow
 	//	*Notice_Mail
 	//	*Notice_GroupMail
+	//	*Notice_ContactsChanged
 	Kind          isNotice_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3111,7 +3402,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_rendezvous_proto_msgTypes[45]
+	mi := &file_rendezvous_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3123,7 +3414,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[45]
+	mi := &file_rendezvous_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3136,7 +3427,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{45}
+	return file_rendezvous_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Notice) GetKind() isNotice_Kind {
@@ -3200,6 +3491,15 @@ func (x *Notice) GetGroupMail() []byte {
 	return nil
 }
 
+func (x *Notice) GetContactsChanged() uint64 {
+	if x != nil {
+		if x, ok := x.Kind.(*Notice_ContactsChanged); ok {
+			return x.ContactsChanged
+		}
+	}
+	return 0
+}
+
 type isNotice_Kind interface {
 	isNotice_Kind()
 }
@@ -3228,6 +3528,10 @@ type Notice_GroupMail struct {
 	GroupMail []byte `protobuf:"bytes,6,opt,name=group_mail,json=groupMail,proto3,oneof"` // and in the group of this ID
 }
 
+type Notice_ContactsChanged struct {
+	ContactsChanged uint64 `protobuf:"varint,7,opt,name=contacts_changed,json=contactsChanged,proto3,oneof"` // version of one's own account's contacts
+}
+
 func (*Notice_Up) isNotice_Kind() {}
 
 func (*Notice_AccountChanged) isNotice_Kind() {}
@@ -3240,6 +3544,8 @@ func (*Notice_Mail) isNotice_Kind() {}
 
 func (*Notice_GroupMail) isNotice_Kind() {}
 
+func (*Notice_ContactsChanged) isNotice_Kind() {}
+
 type GroupChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -3250,7 +3556,7 @@ type GroupChanged struct {
 
 func (x *GroupChanged) Reset() {
 	*x = GroupChanged{}
-	mi := &file_rendezvous_proto_msgTypes[46]
+	mi := &file_rendezvous_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3262,7 +3568,7 @@ func (x *GroupChanged) String() string {
 func (*GroupChanged) ProtoMessage() {}
 
 func (x *GroupChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[46]
+	mi := &file_rendezvous_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3275,7 +3581,7 @@ func (x *GroupChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupChanged.ProtoReflect.Descriptor instead.
 func (*GroupChanged) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{46}
+	return file_rendezvous_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *GroupChanged) GetId() []byte {
@@ -3303,7 +3609,7 @@ type BalancerRequest struct {
 
 func (x *BalancerRequest) Reset() {
 	*x = BalancerRequest{}
-	mi := &file_rendezvous_proto_msgTypes[47]
+	mi := &file_rendezvous_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3315,7 +3621,7 @@ func (x *BalancerRequest) String() string {
 func (*BalancerRequest) ProtoMessage() {}
 
 func (x *BalancerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[47]
+	mi := &file_rendezvous_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3328,7 +3634,7 @@ func (x *BalancerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BalancerRequest.ProtoReflect.Descriptor instead.
 func (*BalancerRequest) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{47}
+	return file_rendezvous_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *BalancerRequest) GetAvoid() [][]byte {
@@ -3351,7 +3657,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_rendezvous_proto_msgTypes[48]
+	mi := &file_rendezvous_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3363,7 +3669,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[48]
+	mi := &file_rendezvous_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3376,7 +3682,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{48}
+	return file_rendezvous_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Assignment) GetError() *Error {
@@ -3427,7 +3733,7 @@ type Backend struct {
 
 func (x *Backend) Reset() {
 	*x = Backend{}
-	mi := &file_rendezvous_proto_msgTypes[49]
+	mi := &file_rendezvous_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3439,7 +3745,7 @@ func (x *Backend) String() string {
 func (*Backend) ProtoMessage() {}
 
 func (x *Backend) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[49]
+	mi := &file_rendezvous_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3452,7 +3758,7 @@ func (x *Backend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backend.ProtoReflect.Descriptor instead.
 func (*Backend) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{49}
+	return file_rendezvous_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Backend) GetCertificate() []byte {
@@ -3486,7 +3792,7 @@ type BackendReply struct {
 
 func (x *BackendReply) Reset() {
 	*x = BackendReply{}
-	mi := &file_rendezvous_proto_msgTypes[50]
+	mi := &file_rendezvous_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3498,7 +3804,7 @@ func (x *BackendReply) String() string {
 func (*BackendReply) ProtoMessage() {}
 
 func (x *BackendReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[50]
+	mi := &file_rendezvous_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3511,7 +3817,7 @@ func (x *BackendReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackendReply.ProtoReflect.Descriptor instead.
 func (*BackendReply) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{50}
+	return file_rendezvous_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *BackendReply) GetError() *Error {
@@ -3533,7 +3839,7 @@ type RelayRequest struct {
 
 func (x *RelayRequest) Reset() {
 	*x = RelayRequest{}
-	mi := &file_rendezvous_proto_msgTypes[51]
+	mi := &file_rendezvous_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3545,7 +3851,7 @@ func (x *RelayRequest) String() string {
 func (*RelayRequest) ProtoMessage() {}
 
 func (x *RelayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[51]
+	mi := &file_rendezvous_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3558,7 +3864,7 @@ func (x *RelayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayRequest.ProtoReflect.Descriptor instead.
 func (*RelayRequest) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{51}
+	return file_rendezvous_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *RelayRequest) GetCertificate() []byte {
@@ -3584,7 +3890,7 @@ type RelayReply struct {
 
 func (x *RelayReply) Reset() {
 	*x = RelayReply{}
-	mi := &file_rendezvous_proto_msgTypes[52]
+	mi := &file_rendezvous_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3596,7 +3902,7 @@ func (x *RelayReply) String() string {
 func (*RelayReply) ProtoMessage() {}
 
 func (x *RelayReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[52]
+	mi := &file_rendezvous_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3609,7 +3915,7 @@ func (x *RelayReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayReply.ProtoReflect.Descriptor instead.
 func (*RelayReply) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{52}
+	return file_rendezvous_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *RelayReply) GetError() *Error {
@@ -3629,7 +3935,7 @@ type Forward struct {
 
 func (x *Forward) Reset() {
 	*x = Forward{}
-	mi := &file_rendezvous_proto_msgTypes[53]
+	mi := &file_rendezvous_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3641,7 +3947,7 @@ func (x *Forward) String() string {
 func (*Forward) ProtoMessage() {}
 
 func (x *Forward) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[53]
+	mi := &file_rendezvous_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3654,7 +3960,7 @@ func (x *Forward) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forward.ProtoReflect.Descriptor instead.
 func (*Forward) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{53}
+	return file_rendezvous_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Forward) GetCommand() []byte {
@@ -3675,7 +3981,7 @@ type ForwardReply struct {
 
 func (x *ForwardReply) Reset() {
 	*x = ForwardReply{}
-	mi := &file_rendezvous_proto_msgTypes[54]
+	mi := &file_rendezvous_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3687,7 +3993,7 @@ func (x *ForwardReply) String() string {
 func (*ForwardReply) ProtoMessage() {}
 
 func (x *ForwardReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[54]
+	mi := &file_rendezvous_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3700,7 +4006,7 @@ func (x *ForwardReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForwardReply.ProtoReflect.Descriptor instead.
 func (*ForwardReply) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{54}
+	return file_rendezvous_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ForwardReply) GetError() *Error {
@@ -3735,7 +4041,7 @@ type Rumours struct {
 
 func (x *Rumours) Reset() {
 	*x = Rumours{}
-	mi := &file_rendezvous_proto_msgTypes[55]
+	mi := &file_rendezvous_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3747,7 +4053,7 @@ func (x *Rumours) String() string {
 func (*Rumours) ProtoMessage() {}
 
 func (x *Rumours) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[55]
+	mi := &file_rendezvous_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3760,7 +4066,7 @@ func (x *Rumours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rumours.ProtoReflect.Descriptor instead.
 func (*Rumours) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{55}
+	return file_rendezvous_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Rumours) GetRumours() []*Rumour {
@@ -3784,7 +4090,7 @@ type Rumour struct {
 
 func (x *Rumour) Reset() {
 	*x = Rumour{}
-	mi := &file_rendezvous_proto_msgTypes[56]
+	mi := &file_rendezvous_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3796,7 +4102,7 @@ func (x *Rumour) String() string {
 func (*Rumour) ProtoMessage() {}
 
 func (x *Rumour) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[56]
+	mi := &file_rendezvous_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3809,7 +4115,7 @@ func (x *Rumour) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rumour.ProtoReflect.Descriptor instead.
 func (*Rumour) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{56}
+	return file_rendezvous_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Rumour) GetAccount() string {
@@ -3851,7 +4157,7 @@ var File_rendezvous_proto protoreflect.FileDescriptor
 
 const file_rendezvous_proto_rawDesc = "" +
 	"\n" +
-	"\x10rendezvous.proto\x12\x13tryst.rendezvous.v1\"\xb5\v\n" +
+	"\x10rendezvous.proto\x12\x13tryst.rendezvous.v1\"\xc3\f\n" +
 	"\aRequest\x12\x1b\n" +
 	"\tmin_index\x18\x01 \x01(\x04R\bminIndex\x12W\n" +
 	"\x12start_registration\x18\x02 \x01(\v2&.tryst.rendezvous.v1.StartRegistrationH\x00R\x11startRegistration\x126\n" +
@@ -3880,8 +4186,10 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\n" +
 	"fetch_mail\x18\x14 \x01(\v2\x1e.tryst.rendezvous.v1.FetchMailH\x00R\tfetchMail\x12I\n" +
 	"\x0eput_group_mail\x18\x15 \x01(\v2!.tryst.rendezvous.v1.PutGroupMailH\x00R\fputGroupMail\x12O\n" +
-	"\x10fetch_group_mail\x18\x16 \x01(\v2#.tryst.rendezvous.v1.FetchGroupMailH\x00R\x0efetchGroupMailB\x06\n" +
-	"\x04kind\"\xcf\x06\n" +
+	"\x10fetch_group_mail\x18\x16 \x01(\v2#.tryst.rendezvous.v1.FetchGroupMailH\x00R\x0efetchGroupMail\x12E\n" +
+	"\fset_contacts\x18\x17 \x01(\v2 .tryst.rendezvous.v1.SetContactsH\x00R\vsetContacts\x12E\n" +
+	"\fget_contacts\x18\x18 \x01(\v2 .tryst.rendezvous.v1.GetContactsH\x00R\vgetContactsB\x06\n" +
+	"\x04kind\"\x8c\a\n" +
 	"\bResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x122\n" +
 	"\x05error\x18\x02 \x01(\v2\x1a.tryst.rendezvous.v1.ErrorH\x00R\x05error\x12/\n" +
@@ -3900,7 +4208,8 @@ const file_rendezvous_proto_rawDesc = "" +
 	"generation\x18\r \x01(\v2\x1f.tryst.rendezvous.v1.GenerationH\x00R\n" +
 	"generation\x129\n" +
 	"\bmail_put\x18\x0e \x01(\v2\x1c.tryst.rendezvous.v1.MailPutH\x00R\amailPut\x12<\n" +
-	"\tmail_page\x18\x0f \x01(\v2\x1d.tryst.rendezvous.v1.MailPageH\x00R\bmailPageB\x06\n" +
+	"\tmail_page\x18\x0f \x01(\v2\x1d.tryst.rendezvous.v1.MailPageH\x00R\bmailPage\x12;\n" +
+	"\bcontacts\x18\x10 \x01(\v2\x1d.tryst.rendezvous.v1.ContactsH\x00R\bcontactsB\x06\n" +
 	"\x04kind\"3\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
@@ -3985,7 +4294,20 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\tGetPermit\"B\n" +
 	"\x06Permit\x12\x16\n" +
 	"\x06permit\x18\x01 \x01(\fR\x06permit\x12 \n" +
-	"\vcertificate\x18\x02 \x01(\fR\vcertificate\"+\n" +
+	"\vcertificate\x18\x02 \x01(\fR\vcertificate\"\xcd\x01\n" +
+	"\vSetContacts\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\fR\x05token\x12:\n" +
+	"\x06policy\x18\x03 \x01(\x0e2\".tryst.rendezvous.v1.ContactPolicyR\x06policy\x12\x1a\n" +
+	"\baccepted\x18\x04 \x03(\tR\baccepted\x12\x18\n" +
+	"\ablocked\x18\x05 \x03(\tR\ablocked\x12\x1c\n" +
+	"\tforgotten\x18\x06 \x03(\tR\tforgotten\"\r\n" +
+	"\vGetContacts\"\x96\x01\n" +
+	"\bContacts\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x12:\n" +
+	"\x06policy\x18\x02 \x01(\x0e2\".tryst.rendezvous.v1.ContactPolicyR\x06policy\x12\x1a\n" +
+	"\baccepted\x18\x03 \x03(\tR\baccepted\x12\x18\n" +
+	"\ablocked\x18\x04 \x03(\tR\ablocked\"+\n" +
 	"\vAppendGroup\x12\x1c\n" +
 	"\tstatement\x18\x01 \x01(\fR\tstatement\"6\n" +
 	"\n" +
@@ -4055,7 +4377,7 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\x05error\x18\x05 \x01(\v2\x1a.tryst.rendezvous.v1.ErrorR\x05error\x12\x14\n" +
 	"\x05index\x18\x06 \x01(\x04R\x05index\"#\n" +
 	"\x05Watch\x12\x1a\n" +
-	"\baccounts\x18\x01 \x03(\tR\baccounts\"\x8e\x02\n" +
+	"\baccounts\x18\x01 \x03(\tR\baccounts\"\xbb\x02\n" +
 	"\x06Notice\x123\n" +
 	"\x02up\x18\x01 \x01(\v2!.tryst.rendezvous.v1.PeerPresenceH\x00R\x02up\x12)\n" +
 	"\x0faccount_changed\x18\x02 \x01(\tH\x00R\x0eaccountChanged\x12H\n" +
@@ -4063,7 +4385,8 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\bkeys_low\x18\x04 \x01(\bH\x00R\akeysLow\x12\x14\n" +
 	"\x04mail\x18\x05 \x01(\bH\x00R\x04mail\x12\x1f\n" +
 	"\n" +
-	"group_mail\x18\x06 \x01(\fH\x00R\tgroupMailB\x06\n" +
+	"group_mail\x18\x06 \x01(\fH\x00R\tgroupMail\x12+\n" +
+	"\x10contacts_changed\x18\a \x01(\x04H\x00R\x0fcontactsChangedB\x06\n" +
 	"\x04kind\"6\n" +
 	"\fGroupChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x16\n" +
@@ -4102,7 +4425,11 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\x06device\x18\x02 \x01(\fR\x06device\x12\x16\n" +
 	"\x06record\x18\x03 \x01(\fR\x06record\x12\x10\n" +
 	"\x03seq\x18\x04 \x01(\x04R\x03seq\x12\x17\n" +
-	"\aleft_ms\x18\x05 \x01(\rR\x06leftMsB0Z.github.com/tryst-chat/tryst/rendezvous/wire/pbb\x06proto3"
+	"\aleft_ms\x18\x05 \x01(\rR\x06leftMs*^\n" +
+	"\rContactPolicy\x12\x1c\n" +
+	"\x18CONTACT_POLICY_UNCHANGED\x10\x00\x12\x17\n" +
+	"\x13CONTACT_POLICY_OPEN\x10\x01\x12\x16\n" +
+	"\x12CONTACT_POLICY_ASK\x10\x02B0Z.github.com/tryst-chat/tryst/rendezvous/wire/pbb\x06proto3"
 
 var (
 	file_rendezvous_proto_rawDescOnce sync.Once
@@ -4116,124 +4443,134 @@ func file_rendezvous_proto_rawDescGZIP() []byte {
 	return file_rendezvous_proto_rawDescData
 }
 
-var file_rendezvous_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_rendezvous_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_rendezvous_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_rendezvous_proto_goTypes = []any{
-	(*Request)(nil),           // 0: tryst.rendezvous.v1.Request
-	(*Response)(nil),          // 1: tryst.rendezvous.v1.Response
-	(*Error)(nil),             // 2: tryst.rendezvous.v1.Error
-	(*Done)(nil),              // 3: tryst.rendezvous.v1.Done
-	(*Hello)(nil),             // 4: tryst.rendezvous.v1.Hello
-	(*StartRegistration)(nil), // 5: tryst.rendezvous.v1.StartRegistration
-	(*Registration)(nil),      // 6: tryst.rendezvous.v1.Registration
-	(*SignUp)(nil),            // 7: tryst.rendezvous.v1.SignUp
-	(*StartLogin)(nil),        // 8: tryst.rendezvous.v1.StartLogin
-	(*Login)(nil),             // 9: tryst.rendezvous.v1.Login
-	(*FinishLogin)(nil),       // 10: tryst.rendezvous.v1.FinishLogin
-	(*Vault)(nil),             // 11: tryst.rendezvous.v1.Vault
-	(*AppendDevice)(nil),      // 12: tryst.rendezvous.v1.AppendDevice
-	(*LookUp)(nil),            // 13: tryst.rendezvous.v1.LookUp
-	(*AccountRecord)(nil),     // 14: tryst.rendezvous.v1.AccountRecord
-	(*PublishKeys)(nil),       // 15: tryst.rendezvous.v1.PublishKeys
-	(*TakeKeys)(nil),          // 16: tryst.rendezvous.v1.TakeKeys
-	(*KeyBundles)(nil),        // 17: tryst.rendezvous.v1.KeyBundles
-	(*DeviceKeys)(nil),        // 18: tryst.rendezvous.v1.DeviceKeys
-	(*BeginGeneration)(nil),   // 19: tryst.rendezvous.v1.BeginGeneration
-	(*Generation)(nil),        // 20: tryst.rendezvous.v1.Generation
-	(*Announce)(nil),          // 21: tryst.rendezvous.v1.Announce
-	(*Withdraw)(nil),          // 22: tryst.rendezvous.v1.Withdraw
-	(*FindPeers)(nil),         // 23: tryst.rendezvous.v1.FindPeers
-	(*Peers)(nil),             // 24: tryst.rendezvous.v1.Peers
-	(*PeerPresence)(nil),      // 25: tryst.rendezvous.v1.PeerPresence
-	(*GetPermit)(nil),         // 26: tryst.rendezvous.v1.GetPermit
-	(*Permit)(nil),            // 27: tryst.rendezvous.v1.Permit
-	(*AppendGroup)(nil),       // 28: tryst.rendezvous.v1.AppendGroup
-	(*ListGroups)(nil),        // 29: tryst.rendezvous.v1.ListGroups
-	(*GroupList)(nil),         // 30: tryst.rendezvous.v1.GroupList
-	(*GroupSummary)(nil),      // 31: tryst.rendezvous.v1.GroupSummary
-	(*GetGroup)(nil),          // 32: tryst.rendezvous.v1.GetGroup
-	(*GroupChain)(nil),        // 33: tryst.rendezvous.v1.GroupChain
-	(*PutMail)(nil),           // 34: tryst.rendezvous.v1.PutMail
-	(*Letter)(nil),            // 35: tryst.rendezvous.v1.Letter
-	(*PutGroupMail)(nil),      // 36: tryst.rendezvous.v1.PutGroupMail
-	(*GroupLetter)(nil),       // 37: tryst.rendezvous.v1.GroupLetter
-	(*MailPut)(nil),           // 38: tryst.rendezvous.v1.MailPut
-	(*FetchMail)(nil),         // 39: tryst.rendezvous.v1.FetchMail
-	(*FetchGroupMail)(nil),    // 40: tryst.rendezvous.v1.FetchGroupMail
-	(*MailPage)(nil),          // 41: tryst.rendezvous.v1.MailPage
-	(*Mail)(nil),              // 42: tryst.rendezvous.v1.Mail
-	(*Beat)(nil),              // 43: tryst.rendezvous.v1.Beat
-	(*Watch)(nil),             // 44: tryst.rendezvous.v1.Watch
-	(*Notice)(nil),            // 45: tryst.rendezvous.v1.Notice
-	(*GroupChanged)(nil),      // 46: tryst.rendezvous.v1.GroupChanged
-	(*BalancerRequest)(nil),   // 47: tryst.rendezvous.v1.BalancerRequest
-	(*Assignment)(nil),        // 48: tryst.rendezvous.v1.Assignment
-	(*Backend)(nil),           // 49: tryst.rendezvous.v1.Backend
-	(*BackendReply)(nil),      // 50: tryst.rendezvous.v1.BackendReply
-	(*RelayRequest)(nil),      // 51: tryst.rendezvous.v1.RelayRequest
-	(*RelayReply)(nil),        // 52: tryst.rendezvous.v1.RelayReply
-	(*Forward)(nil),           // 53: tryst.rendezvous.v1.Forward
-	(*ForwardReply)(nil),      // 54: tryst.rendezvous.v1.ForwardReply
-	(*Rumours)(nil),           // 55: tryst.rendezvous.v1.Rumours
-	(*Rumour)(nil),            // 56: tryst.rendezvous.v1.Rumour
+	(ContactPolicy)(0),        // 0: tryst.rendezvous.v1.ContactPolicy
+	(*Request)(nil),           // 1: tryst.rendezvous.v1.Request
+	(*Response)(nil),          // 2: tryst.rendezvous.v1.Response
+	(*Error)(nil),             // 3: tryst.rendezvous.v1.Error
+	(*Done)(nil),              // 4: tryst.rendezvous.v1.Done
+	(*Hello)(nil),             // 5: tryst.rendezvous.v1.Hello
+	(*StartRegistration)(nil), // 6: tryst.rendezvous.v1.StartRegistration
+	(*Registration)(nil),      // 7: tryst.rendezvous.v1.Registration
+	(*SignUp)(nil),            // 8: tryst.rendezvous.v1.SignUp
+	(*StartLogin)(nil),        // 9: tryst.rendezvous.v1.StartLogin
+	(*Login)(nil),             // 10: tryst.rendezvous.v1.Login
+	(*FinishLogin)(nil),       // 11: tryst.rendezvous.v1.FinishLogin
+	(*Vault)(nil),             // 12: tryst.rendezvous.v1.Vault
+	(*AppendDevice)(nil),      // 13: tryst.rendezvous.v1.AppendDevice
+	(*LookUp)(nil),            // 14: tryst.rendezvous.v1.LookUp
+	(*AccountRecord)(nil),     // 15: tryst.rendezvous.v1.AccountRecord
+	(*PublishKeys)(nil),       // 16: tryst.rendezvous.v1.PublishKeys
+	(*TakeKeys)(nil),          // 17: tryst.rendezvous.v1.TakeKeys
+	(*KeyBundles)(nil),        // 18: tryst.rendezvous.v1.KeyBundles
+	(*DeviceKeys)(nil),        // 19: tryst.rendezvous.v1.DeviceKeys
+	(*BeginGeneration)(nil),   // 20: tryst.rendezvous.v1.BeginGeneration
+	(*Generation)(nil),        // 21: tryst.rendezvous.v1.Generation
+	(*Announce)(nil),          // 22: tryst.rendezvous.v1.Announce
+	(*Withdraw)(nil),          // 23: tryst.rendezvous.v1.Withdraw
+	(*FindPeers)(nil),         // 24: tryst.rendezvous.v1.FindPeers
+	(*Peers)(nil),             // 25: tryst.rendezvous.v1.Peers
+	(*PeerPresence)(nil),      // 26: tryst.rendezvous.v1.PeerPresence
+	(*GetPermit)(nil),         // 27: tryst.rendezvous.v1.GetPermit
+	(*Permit)(nil),            // 28: tryst.rendezvous.v1.Permit
+	(*SetContacts)(nil),       // 29: tryst.rendezvous.v1.SetContacts
+	(*GetContacts)(nil),       // 30: tryst.rendezvous.v1.GetContacts
+	(*Contacts)(nil),          // 31: tryst.rendezvous.v1.Contacts
+	(*AppendGroup)(nil),       // 32: tryst.rendezvous.v1.AppendGroup
+	(*ListGroups)(nil),        // 33: tryst.rendezvous.v1.ListGroups
+	(*GroupList)(nil),         // 34: tryst.rendezvous.v1.GroupList
+	(*GroupSummary)(nil),      // 35: tryst.rendezvous.v1.GroupSummary
+	(*GetGroup)(nil),          // 36: tryst.rendezvous.v1.GetGroup
+	(*GroupChain)(nil),        // 37: tryst.rendezvous.v1.GroupChain
+	(*PutMail)(nil),           // 38: tryst.rendezvous.v1.PutMail
+	(*Letter)(nil),            // 39: tryst.rendezvous.v1.Letter
+	(*PutGroupMail)(nil),      // 40: tryst.rendezvous.v1.PutGroupMail
+	(*GroupLetter)(nil),       // 41: tryst.rendezvous.v1.GroupLetter
+	(*MailPut)(nil),           // 42: tryst.rendezvous.v1.MailPut
+	(*FetchMail)(nil),         // 43: tryst.rendezvous.v1.FetchMail
+	(*FetchGroupMail)(nil),    // 44: tryst.rendezvous.v1.FetchGroupMail
+	(*MailPage)(nil),          // 45: tryst.rendezvous.v1.MailPage
+	(*Mail)(nil),              // 46: tryst.rendezvous.v1.Mail
+	(*Beat)(nil),              // 47: tryst.rendezvous.v1.Beat
+	(*Watch)(nil),             // 48: tryst.rendezvous.v1.Watch
+	(*Notice)(nil),            // 49: tryst.rendezvous.v1.Notice
+	(*GroupChanged)(nil),      // 50: tryst.rendezvous.v1.GroupChanged
+	(*BalancerRequest)(nil),   // 51: tryst.rendezvous.v1.BalancerRequest
+	(*Assignment)(nil),        // 52: tryst.rendezvous.v1.Assignment
+	(*Backend)(nil),           // 53: tryst.rendezvous.v1.Backend
+	(*BackendReply)(nil),      // 54: tryst.rendezvous.v1.BackendReply
+	(*RelayRequest)(nil),      // 55: tryst.rendezvous.v1.RelayRequest
+	(*RelayReply)(nil),        // 56: tryst.rendezvous.v1.RelayReply
+	(*Forward)(nil),           // 57: tryst.rendezvous.v1.Forward
+	(*ForwardReply)(nil),      // 58: tryst.rendezvous.v1.ForwardReply
+	(*Rumours)(nil),           // 59: tryst.rendezvous.v1.Rumours
+	(*Rumour)(nil),            // 60: tryst.rendezvous.v1.Rumour
 }
 var file_rendezvous_proto_depIdxs = []int32{
-	5,  // 0: tryst.rendezvous.v1.Request.start_registration:type_name -> tryst.rendezvous.v1.StartRegistration
-	7,  // 1: tryst.rendezvous.v1.Request.sign_up:type_name -> tryst.rendezvous.v1.SignUp
-	8,  // 2: tryst.rendezvous.v1.Request.start_login:type_name -> tryst.rendezvous.v1.StartLogin
-	10, // 3: tryst.rendezvous.v1.Request.finish_login:type_name -> tryst.rendezvous.v1.FinishLogin
-	12, // 4: tryst.rendezvous.v1.Request.append_device:type_name -> tryst.rendezvous.v1.AppendDevice
-	15, // 5: tryst.rendezvous.v1.Request.publish_keys:type_name -> tryst.rendezvous.v1.PublishKeys
-	13, // 6: tryst.rendezvous.v1.Request.look_up:type_name -> tryst.rendezvous.v1.LookUp
-	16, // 7: tryst.rendezvous.v1.Request.take_keys:type_name -> tryst.rendezvous.v1.TakeKeys
-	21, // 8: tryst.rendezvous.v1.Request.announce:type_name -> tryst.rendezvous.v1.Announce
-	22, // 9: tryst.rendezvous.v1.Request.withdraw:type_name -> tryst.rendezvous.v1.Withdraw
-	23, // 10: tryst.rendezvous.v1.Request.find_peers:type_name -> tryst.rendezvous.v1.FindPeers
-	28, // 11: tryst.rendezvous.v1.Request.append_group:type_name -> tryst.rendezvous.v1.AppendGroup
-	29, // 12: tryst.rendezvous.v1.Request.list_groups:type_name -> tryst.rendezvous.v1.ListGroups
-	32, // 13: tryst.rendezvous.v1.Request.get_group:type_name -> tryst.rendezvous.v1.GetGroup
-	4,  // 14: tryst.rendezvous.v1.Request.hello:type_name -> tryst.rendezvous.v1.Hello
-	26, // 15: tryst.rendezvous.v1.Request.get_permit:type_name -> tryst.rendezvous.v1.GetPermit
-	19, // 16: tryst.rendezvous.v1.Request.begin_generation:type_name -> tryst.rendezvous.v1.BeginGeneration
-	34, // 17: tryst.rendezvous.v1.Request.put_mail:type_name -> tryst.rendezvous.v1.PutMail
-	39, // 18: tryst.rendezvous.v1.Request.fetch_mail:type_name -> tryst.rendezvous.v1.FetchMail
-	36, // 19: tryst.rendezvous.v1.Request.put_group_mail:type_name -> tryst.rendezvous.v1.PutGroupMail
-	40, // 20: tryst.rendezvous.v1.Request.fetch_group_mail:type_name -> tryst.rendezvous.v1.FetchGroupMail
-	2,  // 21: tryst.rendezvous.v1.Response.error:type_name -> tryst.rendezvous.v1.Error
-	3,  // 22: tryst.rendezvous.v1.Response.done:type_name -> tryst.rendezvous.v1.Done
-	6,  // 23: tryst.rendezvous.v1.Response.registration:type_name -> tryst.rendezvous.v1.Registration
-	9,  // 24: tryst.rendezvous.v1.Response.login:type_name -> tryst.rendezvous.v1.Login
-	11, // 25: tryst.rendezvous.v1.Response.vault:type_name -> tryst.rendezvous.v1.Vault
-	14, // 26: tryst.rendezvous.v1.Response.account:type_name -> tryst.rendezvous.v1.AccountRecord
-	17, // 27: tryst.rendezvous.v1.Response.keys:type_name -> tryst.rendezvous.v1.KeyBundles
-	24, // 28: tryst.rendezvous.v1.Response.peers:type_name -> tryst.rendezvous.v1.Peers
-	30, // 29: tryst.rendezvous.v1.Response.groups:type_name -> tryst.rendezvous.v1.GroupList
-	33, // 30: tryst.rendezvous.v1.Response.group:type_name -> tryst.rendezvous.v1.GroupChain
-	27, // 31: tryst.rendezvous.v1.Response.permit:type_name -> tryst.rendezvous.v1.Permit
-	20, // 32: tryst.rendezvous.v1.Response.generation:type_name -> tryst.rendezvous.v1.Generation
-	38, // 33: tryst.rendezvous.v1.Response.mail_put:type_name -> tryst.rendezvous.v1.MailPut
-	41, // 34: tryst.rendezvous.v1.Response.mail_page:type_name -> tryst.rendezvous.v1.MailPage
-	14, // 35: tryst.rendezvous.v1.Vault.account:type_name -> tryst.rendezvous.v1.AccountRecord
-	18, // 36: tryst.rendezvous.v1.KeyBundles.devices:type_name -> tryst.rendezvous.v1.DeviceKeys
-	25, // 37: tryst.rendezvous.v1.Peers.peers:type_name -> tryst.rendezvous.v1.PeerPresence
-	31, // 38: tryst.rendezvous.v1.GroupList.groups:type_name -> tryst.rendezvous.v1.GroupSummary
-	35, // 39: tryst.rendezvous.v1.PutMail.letters:type_name -> tryst.rendezvous.v1.Letter
-	37, // 40: tryst.rendezvous.v1.PutGroupMail.letters:type_name -> tryst.rendezvous.v1.GroupLetter
-	42, // 41: tryst.rendezvous.v1.MailPage.mail:type_name -> tryst.rendezvous.v1.Mail
-	44, // 42: tryst.rendezvous.v1.Beat.watch:type_name -> tryst.rendezvous.v1.Watch
-	45, // 43: tryst.rendezvous.v1.Beat.notices:type_name -> tryst.rendezvous.v1.Notice
-	2,  // 44: tryst.rendezvous.v1.Beat.error:type_name -> tryst.rendezvous.v1.Error
-	25, // 45: tryst.rendezvous.v1.Notice.up:type_name -> tryst.rendezvous.v1.PeerPresence
-	46, // 46: tryst.rendezvous.v1.Notice.group_changed:type_name -> tryst.rendezvous.v1.GroupChanged
-	2,  // 47: tryst.rendezvous.v1.Assignment.error:type_name -> tryst.rendezvous.v1.Error
-	2,  // 48: tryst.rendezvous.v1.BackendReply.error:type_name -> tryst.rendezvous.v1.Error
-	2,  // 49: tryst.rendezvous.v1.RelayReply.error:type_name -> tryst.rendezvous.v1.Error
-	2,  // 50: tryst.rendezvous.v1.ForwardReply.error:type_name -> tryst.rendezvous.v1.Error
-	56, // 51: tryst.rendezvous.v1.Rumours.rumours:type_name -> tryst.rendezvous.v1.Rumour
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	6,  // 0: tryst.rendezvous.v1.Request.start_registration:type_name -> tryst.rendezvous.v1.StartRegistration
+	8,  // 1: tryst.rendezvous.v1.Request.sign_up:type_name -> tryst.rendezvous.v1.SignUp
+	9,  // 2: tryst.rendezvous.v1.Request.start_login:type_name -> tryst.rendezvous.v1.StartLogin
+	11, // 3: tryst.rendezvous.v1.Request.finish_login:type_name -> tryst.rendezvous.v1.FinishLogin
+	13, // 4: tryst.rendezvous.v1.Request.append_device:type_name -> tryst.rendezvous.v1.AppendDevice
+	16, // 5: tryst.rendezvous.v1.Request.publish_keys:type_name -> tryst.rendezvous.v1.PublishKeys
+	14, // 6: tryst.rendezvous.v1.Request.look_up:type_name -> tryst.rendezvous.v1.LookUp
+	17, // 7: tryst.rendezvous.v1.Request.take_keys:type_name -> tryst.rendezvous.v1.TakeKeys
+	22, // 8: tryst.rendezvous.v1.Request.announce:type_name -> tryst.rendezvous.v1.Announce
+	23, // 9: tryst.rendezvous.v1.Request.withdraw:type_name -> tryst.rendezvous.v1.Withdraw
+	24, // 10: tryst.rendezvous.v1.Request.find_peers:type_name -> tryst.rendezvous.v1.FindPeers
+	32, // 11: tryst.rendezvous.v1.Request.append_group:type_name -> tryst.rendezvous.v1.AppendGroup
+	33, // 12: tryst.rendezvous.v1.Request.list_groups:type_name -> tryst.rendezvous.v1.ListGroups
+	36, // 13: tryst.rendezvous.v1.Request.get_group:type_name -> tryst.rendezvous.v1.GetGroup
+	5,  // 14: tryst.rendezvous.v1.Request.hello:type_name -> tryst.rendezvous.v1.Hello
+	27, // 15: tryst.rendezvous.v1.Request.get_permit:type_name -> tryst.rendezvous.v1.GetPermit
+	20, // 16: tryst.rendezvous.v1.Request.begin_generation:type_name -> tryst.rendezvous.v1.BeginGeneration
+	38, // 17: tryst.rendezvous.v1.Request.put_mail:type_name -> tryst.rendezvous.v1.PutMail
+	43, // 18: tryst.rendezvous.v1.Request.fetch_mail:type_name -> tryst.rendezvous.v1.FetchMail
+	40, // 19: tryst.rendezvous.v1.Request.put_group_mail:type_name -> tryst.rendezvous.v1.PutGroupMail
+	44, // 20: tryst.rendezvous.v1.Request.fetch_group_mail:type_name -> tryst.rendezvous.v1.FetchGroupMail
+	29, // 21: tryst.rendezvous.v1.Request.set_contacts:type_name -> tryst.rendezvous.v1.SetContacts
+	30, // 22: tryst.rendezvous.v1.Request.get_contacts:type_name -> tryst.rendezvous.v1.GetContacts
+	3,  // 23: tryst.rendezvous.v1.Response.error:type_name -> tryst.rendezvous.v1.Error
+	4,  // 24: tryst.rendezvous.v1.Response.done:type_name -> tryst.rendezvous.v1.Done
+	7,  // 25: tryst.rendezvous.v1.Response.registration:type_name -> tryst.rendezvous.v1.Registration
+	10, // 26: tryst.rendezvous.v1.Response.login:type_name -> tryst.rendezvous.v1.Login
+	12, // 27: tryst.rendezvous.v1.Response.vault:type_name -> tryst.rendezvous.v1.Vault
+	15, // 28: tryst.rendezvous.v1.Response.account:type_name -> tryst.rendezvous.v1.AccountRecord
+	18, // 29: tryst.rendezvous.v1.Response.keys:type_name -> tryst.rendezvous.v1.KeyBundles
+	25, // 30: tryst.rendezvous.v1.Response.peers:type_name -> tryst.rendezvous.v1.Peers
+	34, // 31: tryst.rendezvous.v1.Response.groups:type_name -> tryst.rendezvous.v1.GroupList
+	37, // 32: tryst.rendezvous.v1.Response.group:type_name -> tryst.rendezvous.v1.GroupChain
+	28, // 33: tryst.rendezvous.v1.Response.permit:type_name -> tryst.rendezvous.v1.Permit
+	21, // 34: tryst.rendezvous.v1.Response.generation:type_name -> tryst.rendezvous.v1.Generation
+	42, // 35: tryst.rendezvous.v1.Response.mail_put:type_name -> tryst.rendezvous.v1.MailPut
+	45, // 36: tryst.rendezvous.v1.Response.mail_page:type_name -> tryst.rendezvous.v1.MailPage
+	31, // 37: tryst.rendezvous.v1.Response.contacts:type_name -> tryst.rendezvous.v1.Contacts
+	15, // 38: tryst.rendezvous.v1.Vault.account:type_name -> tryst.rendezvous.v1.AccountRecord
+	19, // 39: tryst.rendezvous.v1.KeyBundles.devices:type_name -> tryst.rendezvous.v1.DeviceKeys
+	26, // 40: tryst.rendezvous.v1.Peers.peers:type_name -> tryst.rendezvous.v1.PeerPresence
+	0,  // 41: tryst.rendezvous.v1.SetContacts.policy:type_name -> tryst.rendezvous.v1.ContactPolicy
+	0,  // 42: tryst.rendezvous.v1.Contacts.policy:type_name -> tryst.rendezvous.v1.ContactPolicy
+	35, // 43: tryst.rendezvous.v1.GroupList.groups:type_name -> tryst.rendezvous.v1.GroupSummary
+	39, // 44: tryst.rendezvous.v1.PutMail.letters:type_name -> tryst.rendezvous.v1.Letter
+	41, // 45: tryst.rendezvous.v1.PutGroupMail.letters:type_name -> tryst.rendezvous.v1.GroupLetter
+	46, // 46: tryst.rendezvous.v1.MailPage.mail:type_name -> tryst.rendezvous.v1.Mail
+	48, // 47: tryst.rendezvous.v1.Beat.watch:type_name -> tryst.rendezvous.v1.Watch
+	49, // 48: tryst.rendezvous.v1.Beat.notices:type_name -> tryst.rendezvous.v1.Notice
+	3,  // 49: tryst.rendezvous.v1.Beat.error:type_name -> tryst.rendezvous.v1.Error
+	26, // 50: tryst.rendezvous.v1.Notice.up:type_name -> tryst.rendezvous.v1.PeerPresence
+	50, // 51: tryst.rendezvous.v1.Notice.group_changed:type_name -> tryst.rendezvous.v1.GroupChanged
+	3,  // 52: tryst.rendezvous.v1.Assignment.error:type_name -> tryst.rendezvous.v1.Error
+	3,  // 53: tryst.rendezvous.v1.BackendReply.error:type_name -> tryst.rendezvous.v1.Error
+	3,  // 54: tryst.rendezvous.v1.RelayReply.error:type_name -> tryst.rendezvous.v1.Error
+	3,  // 55: tryst.rendezvous.v1.ForwardReply.error:type_name -> tryst.rendezvous.v1.Error
+	60, // 56: tryst.rendezvous.v1.Rumours.rumours:type_name -> tryst.rendezvous.v1.Rumour
+	57, // [57:57] is the sub-list for method output_type
+	57, // [57:57] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_rendezvous_proto_init() }
@@ -4263,6 +4600,8 @@ func file_rendezvous_proto_init() {
 		(*Request_FetchMail)(nil),
 		(*Request_PutGroupMail)(nil),
 		(*Request_FetchGroupMail)(nil),
+		(*Request_SetContacts)(nil),
+		(*Request_GetContacts)(nil),
 	}
 	file_rendezvous_proto_msgTypes[1].OneofWrappers = []any{
 		(*Response_Error)(nil),
@@ -4279,31 +4618,34 @@ func file_rendezvous_proto_init() {
 		(*Response_Generation)(nil),
 		(*Response_MailPut)(nil),
 		(*Response_MailPage)(nil),
+		(*Response_Contacts)(nil),
 	}
-	file_rendezvous_proto_msgTypes[32].OneofWrappers = []any{
+	file_rendezvous_proto_msgTypes[35].OneofWrappers = []any{
 		(*GetGroup_Name)(nil),
 		(*GetGroup_Id)(nil),
 	}
-	file_rendezvous_proto_msgTypes[45].OneofWrappers = []any{
+	file_rendezvous_proto_msgTypes[48].OneofWrappers = []any{
 		(*Notice_Up)(nil),
 		(*Notice_AccountChanged)(nil),
 		(*Notice_GroupChanged)(nil),
 		(*Notice_KeysLow)(nil),
 		(*Notice_Mail)(nil),
 		(*Notice_GroupMail)(nil),
+		(*Notice_ContactsChanged)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rendezvous_proto_rawDesc), len(file_rendezvous_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   57,
+			NumEnums:      1,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_rendezvous_proto_goTypes,
 		DependencyIndexes: file_rendezvous_proto_depIdxs,
+		EnumInfos:         file_rendezvous_proto_enumTypes,
 		MessageInfos:      file_rendezvous_proto_msgTypes,
 	}.Build()
 	File_rendezvous_proto = out.File
