@@ -175,7 +175,7 @@ func (r *rooms) drop(tx *store.Tx, fx *effects, s group.State) {
 	tx.RemoveGroup(id)
 	tx.PutMeta(orderName(id), nil)
 	tx.PutMeta(acksName(id), nil)
-	tx.DropHeld(id)
+	tx.DropEarly(id)
 	for seq := range s.Chain().Len() {
 		tx.PutMeta(statementName(id, seq), nil)
 	}

@@ -79,7 +79,7 @@ func (r *rooms) inTurn(tx *store.Tx, fx *effects, s group.State, delivered []gro
 		}
 		var ready []causal.Place
 		at := causal.Place{Chain: m.Sealed.Chain, Iteration: m.Sealed.Iteration}
-		tx.Hold(s.ID(), at.Chain, at.Iteration, store.Held{From: m.From.Account, Device: m.From.Device, Content: m.Content})
+		tx.PutEarly(s.ID(), at.Chain, at.Iteration, store.Early{From: m.From.Account, Device: m.From.Device, Content: m.Content})
 		b, ready = b.Add(causal.Message{
 			Place: at, Base: min(at.Iteration, s.Outstanding(at.Chain)), Length: content.ChainLength, After: r.awaited(s, content),
 		}, now)
@@ -108,7 +108,7 @@ func (r *rooms) awaited(s group.State, content wire.GroupContent) (after []causa
 // showAll shows messages whose turn it is.
 func (r *rooms) showAll(tx *store.Tx, fx *effects, s group.State, ready []causal.Place) error {
 	for _, p := range ready {
-		h, ok := tx.Release(s.ID(), p.Chain, p.Iteration)
+		h, ok := tx.TakeEarly(s.ID(), p.Chain, p.Iteration)
 		if !ok {
 			continue
 		}

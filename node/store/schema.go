@@ -39,7 +39,7 @@ const (
 	rowOwn      = 'u' // message ID -> Own: what was sent from here
 	rowStep     = 't' // message ID, u64 order -> Step
 	rowParked   = 'a' // u64 order -> Parked
-	rowHeld     = 'y' // group ID, chain ID, u32 iteration -> content that waits for its turn
+	rowEarly    = 'y' // group ID, chain ID, u32 iteration -> content that waits for its turn
 	rowTransfer = 'f' // transfer ID -> what package transfer made
 	rowMeta     = 'x' // name -> bytes
 )

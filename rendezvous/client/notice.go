@@ -8,8 +8,8 @@ import (
 )
 
 // Notice is one of Linked, Unlinked, Resync, PeerUp, AccountChanged,
-// GroupChanged, KeysLow, MailWaiting, GroupMailWaiting and Dismissed.
-// GroupChanged, KeysLow, ContactsChanged and Dismissed.
+// GroupChanged, KeysLow, MailWaiting, GroupMailWaiting, ContactsChanged and
+// Dismissed.
 type Notice interface{ notice() }
 
 // Linked: requests are answered by this server from now on. A node announces

@@ -833,8 +833,8 @@ func (x *Step) GetPath() string {
 	return ""
 }
 
-// Held is a group message that waits for its turn.
-type Held struct {
+// Early is a group message that waits for its turn.
+type Early struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
 	Device        []byte                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
@@ -843,20 +843,20 @@ type Held struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Held) Reset() {
-	*x = Held{}
+func (x *Early) Reset() {
+	*x = Early{}
 	mi := &file_store_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Held) String() string {
+func (x *Early) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Held) ProtoMessage() {}
+func (*Early) ProtoMessage() {}
 
-func (x *Held) ProtoReflect() protoreflect.Message {
+func (x *Early) ProtoReflect() protoreflect.Message {
 	mi := &file_store_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -868,26 +868,26 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Held.ProtoReflect.Descriptor instead.
-func (*Held) Descriptor() ([]byte, []int) {
+// Deprecated: Use Early.ProtoReflect.Descriptor instead.
+func (*Early) Descriptor() ([]byte, []int) {
 	return file_store_proto_rawDescGZIP(), []int{11}
 }
 
-func (x *Held) GetFrom() string {
+func (x *Early) GetFrom() string {
 	if x != nil {
 		return x.From
 	}
 	return ""
 }
 
-func (x *Held) GetDevice() []byte {
+func (x *Early) GetDevice() []byte {
 	if x != nil {
 		return x.Device
 	}
 	return nil
 }
 
-func (x *Held) GetContent() []byte {
+func (x *Early) GetContent() []byte {
 	if x != nil {
 		return x.Content
 	}
@@ -1116,8 +1116,8 @@ const file_store_proto_rawDesc = "" +
 	"\x05state\x18\x02 \x01(\rR\x05state\x12\x18\n" +
 	"\aaccount\x18\x03 \x01(\tR\aaccount\x12\x16\n" +
 	"\x06device\x18\x04 \x01(\fR\x06device\x12\x12\n" +
-	"\x04path\x18\x05 \x01(\tR\x04path\"L\n" +
-	"\x04Held\x12\x12\n" +
+	"\x04path\x18\x05 \x01(\tR\x04path\"M\n" +
+	"\x05Early\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\fR\x06device\x12\x18\n" +
 	"\acontent\x18\x03 \x01(\fR\acontent\"v\n" +
@@ -1159,7 +1159,7 @@ var file_store_proto_goTypes = []any{
 	(*Message)(nil),    // 8: tryst.store.v1.Message
 	(*Own)(nil),        // 9: tryst.store.v1.Own
 	(*Step)(nil),       // 10: tryst.store.v1.Step
-	(*Held)(nil),       // 11: tryst.store.v1.Held
+	(*Early)(nil),      // 11: tryst.store.v1.Early
 	(*Parked)(nil),     // 12: tryst.store.v1.Parked
 	(*File)(nil),       // 13: tryst.store.v1.File
 }
