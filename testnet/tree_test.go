@@ -30,7 +30,7 @@ var directions = []direction{
 		"the balancer carries ciphertext: it needs the words of its own protocols and certificates, and nothing that could read"},
 	{"node", []string{"rendezvous/client", "rendezvous/record", "rendezvous/wire"},
 		"a node uses servers as a client: a change inside the servers must not be able to break it"},
-	{"node/store", []string{"node/account", "node/group", "node/key", "node/outbox", "node/session", "node/transfer", "node/crypto", "node/wire", "rendezvous/record"},
+	{"node/store", []string{"node/account", "node/group", "node/key", "node/outbox", "node/roster", "node/session", "node/transfer", "node/crypto", "node/wire", "rendezvous/record"},
 		"the store keeps what the cores hold; it reaches for no network, and transport for no disk"},
 	{"node/transport", []string{"node/wire", "rendezvous/record", "rendezvous/wire"},
 		"the transport moves sealed bytes: it sees no store, no session and no key but the device's own"},
@@ -46,7 +46,7 @@ var directions = []direction{
 // no I/O, read no clock and start no goroutine: their tests need nothing but
 // values, and what they do can be replayed.
 var pure = []string{
-	"node/account", "node/crypto", "node/group", "node/key", "node/outbox", "node/session", "node/transfer", "node/wire",
+	"node/account", "node/crypto", "node/group", "node/key", "node/outbox", "node/roster", "node/session", "node/transfer", "node/wire",
 	"rendezvous/auth", "rendezvous/directory", "rendezvous/record", "rendezvous/wire",
 	"balancer/pool", "cmd/tryst/command",
 }

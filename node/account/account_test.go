@@ -142,9 +142,9 @@ func TestContactRefuses(t *testing.T) {
 		t.Errorf("a log under another key at first sight: %v", err)
 	}
 
-	known.Verified, known.Blocked = true, true
+	known.Verified = true
 	trusted, change, err := Trust(known, stranger.claim())
-	if err != nil || trusted.Verified || !trusted.Blocked || trusted.Identity != stranger.identity.Public() {
+	if err != nil || trusted.Verified || trusted.Identity != stranger.identity.Public() {
 		t.Errorf("trusted: %v", err)
 	}
 	if !slices.Equal(change.Revoked, []peer.ID{phone}) {

@@ -35,7 +35,6 @@ type Contact struct {
 	Identity key.IdentityPublic // pinned at first sight
 	Log      [][]byte           // signed entries, from the first; not to be changed
 	Verified bool               // the person has compared the numbers
-	Blocked  bool
 
 	devices record.DeviceLog // of Log
 }
@@ -101,7 +100,6 @@ func Trust(known Contact, claim Claim) (Contact, Change, error) {
 	if err != nil || claim.Account != known.Account {
 		return known, Change{}, errors.Join(err, accountMismatch(known.Account, claim.Account))
 	}
-	c.Blocked = known.Blocked
 	change.Revoked = difference(known.devices, c.devices).Revoked
 	return c, change, nil
 }

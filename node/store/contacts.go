@@ -49,7 +49,7 @@ func (t *Tx) parseContact(a record.Account, raw []byte) (account.Contact, bool) 
 	if t.damaged(err) {
 		return account.Contact{}, false
 	}
-	c.Verified, c.Blocked = m.GetVerified(), m.GetBlocked()
+	c.Verified = m.GetVerified()
 	t.store.contacts.put(a, raw, c)
 	return c, true
 }
@@ -57,7 +57,7 @@ func (t *Tx) parseContact(a record.Account, raw []byte) (account.Contact, bool) 
 // PutContact stores a contact and notes which devices are its.
 func (t *Tx) PutContact(c account.Contact) {
 	t.putMessage(contactKey(c.Account), &pb.Contact{
-		Identity: c.Identity.Bytes(), Log: c.Log, Verified: c.Verified, Blocked: c.Blocked,
+		Identity: c.Identity.Bytes(), Log: c.Log, Verified: c.Verified,
 	})
 	for _, device := range c.Devices().Active() {
 		if owner, known := t.AccountOf(device); !known || owner != c.Account {

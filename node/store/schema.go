@@ -42,6 +42,8 @@ const (
 	rowEarly    = 'y' // group ID, chain ID, u32 iteration -> content that waits for its turn
 	rowTransfer = 'f' // transfer ID -> what package transfer made
 	rowMeta     = 'x' // name -> bytes
+	rowRoster   = 'o' // Roster
+	rowHeld     = 'O' // account, u64 order -> Held
 )
 
 // afterPrefix is greater than any byte that follows a complete field in a key of
