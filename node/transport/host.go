@@ -84,6 +84,7 @@ type Host struct {
 	log    *slog.Logger
 	key    crypto.PrivKey
 	host   host.Host
+	door   *door
 	events chan PeerEvent
 	conns  event.Subscription // what events is fed from
 	done   chan struct{}      // closed by Close
@@ -113,12 +114,13 @@ func New(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("transport: device key: %w", err)
 	}
-	base, err := newLibp2p(key)
+	at := new(door)
+	base, err := newLibp2p(key, at)
 	if err != nil {
 		return nil, fmt.Errorf("transport: start: %w", err)
 	}
 	h := &Host{
-		log: cfg.Logger, key: key, host: base,
+		log: cfg.Logger, key: key, host: base, door: at,
 		events: make(chan PeerEvent), done: make(chan struct{}),
 		links:   make(map[peer.ID]*opening),
 		inbound: make(map[peer.ID]*inboundStream),
@@ -164,7 +166,7 @@ func (c *Config) missed(listening []multiaddr.Multiaddr) error {
 
 // newLibp2p makes a host with the two transports that nodes speak. It does not
 // listen yet.
-func newLibp2p(key crypto.PrivKey) (host.Host, error) {
+func newLibp2p(key crypto.PrivKey, at *door) (host.Host, error) {
 	resources, err := newResourceManager()
 	if err != nil {
 		return nil, err
@@ -182,6 +184,7 @@ func newLibp2p(key crypto.PrivKey) (host.Host, error) {
 		libp2p.EnableRelay(), // circuits; NoListenAddrs would turn them off
 		libp2p.EnableHolePunching(),
 		libp2p.SwarmOpts(swarm.WithDialRanker(rankTCPFirst)),
+		libp2p.ConnectionGater(at),
 		libp2p.ResourceManager(resources),
 		libp2p.ConnectionManager(conns),
 		libp2p.UserAgent(userAgent),
