@@ -288,6 +288,9 @@ func (c *courier) dispatch(ctx context.Context, l *lane, link *transport.Link, e
 	if time.Since(e.Made) >= outbox.Lifetime {
 		return underway{}, c.expire(e, outbox.ReasonTooOld)
 	}
+	if c.d.contacts.withholds(e) {
+		return underway{}, c.expire(e, outbox.ReasonUnwanted)
+	}
 	if _, acts := c.d.people.owner(e.Device); !acts {
 		return underway{}, c.redirect(e.Device)
 	}

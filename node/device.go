@@ -39,13 +39,14 @@ type device struct {
 	store *store.Store
 	link  *link
 
-	start   *start
-	people  *people
-	courier *courier
-	mailbox *mailbox
-	rooms   *rooms
-	files   *files
-	topics  *transport.Topics
+	start    *start
+	people   *people
+	contacts *contacts
+	courier  *courier
+	mailbox  *mailbox
+	rooms    *rooms
+	files    *files
+	topics   *transport.Topics
 
 	diskFailed  sync.Once     // the person has been told
 	loggedOut   bool          // by logOut, the last use before close
@@ -79,6 +80,10 @@ func startDevice(ctx context.Context, cfg *Config, s *store.Store, l *link, emit
 		return nil, err
 	}
 	d.courier, d.mailbox = newCourier(d), newMailbox(d)
+	if d.contacts, err = newContacts(d); err != nil {
+		return nil, err
+	}
+	d.courier = newCourier(d)
 	d.files = newFiles(d)
 	if d.rooms, err = newRooms(d); err != nil {
 		return nil, err
@@ -90,6 +95,7 @@ func startDevice(ctx context.Context, cfg *Config, s *store.Store, l *link, emit
 		d.stop()
 		return nil, err
 	}
+	l.host.Admit(d.contacts.admits)
 	l.host.Messages(&inbox{d}, d.hello)
 	l.host.ServeFiles(d.files.serve)
 	l.host.ServeSync(d.rooms.passOn)
@@ -116,6 +122,7 @@ func (d *device) loadSelf() error {
 func (d *device) run(ctx context.Context) {
 	d.group, ctx = errgroup.WithContext(ctx)
 	d.errands.start(ctx)
+	d.group.Go(func() error { d.contacts.run(ctx); return nil })
 	d.group.Go(func() error { return d.courier.run(ctx) })
 	d.group.Go(func() error { d.mailbox.run(ctx); return nil })
 	d.group.Go(func() error { return d.files.run(ctx) })
@@ -170,6 +177,9 @@ func (d *device) hello() transport.Hello {
 // reach connects to a device: where it was last seen, else where the servers
 // say that it is.
 func (d *device) reach(ctx context.Context, to peer.ID) error {
+	if owner, known := d.people.owner(to); known && !d.contacts.knows(owner) {
+		return errNotLetIn // dialling would tell where this device is
+	}
 	err := d.link.host.Reach(ctx, peer.AddrInfo{ID: to})
 	if err == nil || !d.link.client.Linked() {
 		return err

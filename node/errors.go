@@ -40,6 +40,7 @@ const (
 	CodeDisk          Code = "disk_failed"
 	CodeBusy          Code = "busy"
 	CodeRefused       Code = "refused"
+	CodeBlocked       Code = "blocked"
 	CodeInternal      Code = "internal"
 )
 

@@ -12,6 +12,8 @@ type EventKind string
 // The events of a node. Message, File, Gap, Joined, Left and Removed tell of others;
 // Sending, Stored, Sent, Delivered, Read and Progress of one's own; Link and Notice of the
 // node.
+// The events of a node. Message, File, Request, Joined, Left and Removed tell of others; Sending,
+// Sent, Delivered and Progress of one's own; Link and Notice of the node.
 const (
 	EventMessage   EventKind = "message"   // ID, From, To, Group, Text
 	EventFile      EventKind = "file"      // ID, From, To, Group, Name, Size, SHA256, Path: it is whole
@@ -25,6 +27,7 @@ const (
 	EventJoined    EventKind = "joined"    // Group, Account
 	EventLeft      EventKind = "left"      // Group, Account
 	EventRemoved   EventKind = "removed"   // Group, Account, By
+	EventRequest   EventKind = "request"   // Account, Count: a stranger's messages wait for the person's word
 	EventLink      EventKind = "link"      // Online, Text: the way to the servers
 	EventNotice    EventKind = "notice"    // Text: something that the person should know
 	EventError     EventKind = "error"     // Err; ID where it concerns a message or file
@@ -48,6 +51,7 @@ type Event struct {
 	Path    string // where the file is now
 	Done    int64
 	Total   int64
+	Count   int // of messages
 	Online  bool
 	Missing int // messages
 	Err     *Error

@@ -193,6 +193,9 @@ func (f *files) send(ctx context.Context, to, path string) (wire.MessageID, erro
 	if contact.Account == f.d.self.Account {
 		return wire.MessageID{}, fail(CodeUsage, nil, "Name somebody else.", "A file cannot be sent to your own account.")
 	}
+	if err := f.d.contacts.writable(contact.Account); err != nil {
+		return wire.MessageID{}, err
+	}
 	a, err := f.announce(ctx, path)
 	if err != nil {
 		return wire.MessageID{}, err
@@ -269,7 +272,7 @@ func (f *files) mayFetch(row transferRow, device peer.ID) bool {
 		return f.d.rooms.isMember(row.GroupID, device)
 	}
 	owner, ok := f.d.people.owner(device)
-	return ok && (owner == row.Account || owner == f.d.self.Account)
+	return ok && (owner == row.Account && !f.d.contacts.blocks(owner) || owner == f.d.self.Account)
 }
 
 // serve answers a device that fetches a file.

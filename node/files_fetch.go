@@ -42,6 +42,8 @@ type fetch struct {
 var (
 	errRefused = errors.New("the sender's device does not hand it out")
 	errGone    = errors.New("the file is no longer what it was, or gone")
+	// errUnwanted ends a fetch whose sender the person has blocked.
+	errUnwanted = errors.New("the sender is blocked")
 )
 
 // offered begins to fetch a file that somebody sends.
@@ -171,6 +173,9 @@ func (f *files) work(ctx context.Context, at *fetch, slots chan struct{}) {
 		switch {
 		case err == nil, ctx.Err() != nil:
 			return
+		case errors.Is(err, errUnwanted):
+			f.folder.discard(at.id) // forsake has removed the transfer, and the part may have been made again since
+			return
 		case errors.Is(err, errGone), errors.Is(err, errRefused), corrupt >= maxCorrupt:
 			f.giveUp(at, m, err)
 			return
@@ -221,9 +226,34 @@ func (f *files) giveUp(at *fetch, m transfer.Manifest, why error) {
 	}
 }
 
+// forsake forgets what is to be fetched of an account that has been blocked.
+func (f *files) forsake(a record.Account) error {
+	var ids []transfer.ID
+	err := f.d.commit(func(tx *store.Tx, _ *effects) error {
+		ids = nil
+		for id := range tx.Transfers() {
+			if row, ok := getTransfer(tx, id); ok && !row.Outgoing && row.Account == a {
+				tx.RemoveTransfer(id)
+				ids = append(ids, id)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		f.folder.discard(id)
+	}
+	return nil
+}
+
 // fetchOnce fetches what is missing of a file and, when it is whole, gives it its
 // name.
 func (f *files) fetchOnce(ctx context.Context, at *fetch, m transfer.Manifest) error {
+	if f.d.contacts.blocks(at.row.Account) {
+		return errUnwanted
+	}
 	bounded, cancel := context.WithTimeout(ctx, reachTimeout)
 	err := f.d.reach(bounded, at.row.device())
 	cancel()
@@ -266,6 +296,8 @@ func (f *files) download(ctx context.Context, at *fetch, m transfer.Manifest, pa
 	req := &pb.FileRequest{Id: at.id[:], From: have}
 	err = f.d.link.host.FetchFile(ctx, at.row.device(), req, func(reply *pb.FileReply) error {
 		switch {
+		case f.d.contacts.blocks(at.row.Account):
+			return errUnwanted
 		case reply.GetRefusal() == pb.Refusal_GONE:
 			return errGone
 		case reply.GetRefusal() != pb.Refusal_NONE:

@@ -63,6 +63,10 @@ func (d *device) heed(n client.Notice) {
 		d.errands.do(func(ctx context.Context) { d.rooms.update(ctx, n.Group) })
 	case client.MailWaiting, client.GroupMailWaiting:
 		d.mailbox.look()
+	case client.ContactsChanged:
+		if n.Version > d.contacts.roster().Servers.Version { // by another device
+			d.errands.do(d.contacts.sync)
+		}
 	case client.KeysLow:
 		d.errands.do(func(ctx context.Context) { d.publishKeys(ctx, true) })
 	case client.Dismissed:
@@ -81,6 +85,7 @@ func (d *device) linked(context.Context) {
 func (d *device) resync(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, resyncTimeout)
 	defer cancel()
+	d.contacts.sync(ctx)
 	d.lookUpAll(ctx)
 	if err := d.rooms.sync(ctx); err != nil {
 		d.log.Info("groups were not listed", "err", err)
@@ -124,7 +129,7 @@ func (d *device) accountChanged(ctx context.Context, a record.Account) {
 // says, and connects when this device has something to do with it.
 func (d *device) peerUp(ctx context.Context, p client.Presence) {
 	device := p.Info.ID
-	if owner, ok := d.people.owner(device); !ok || owner != p.Account || device == d.self.Device {
+	if owner, ok := d.people.owner(device); !ok || owner != p.Account || device == d.self.Device || !d.contacts.knows(owner) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)

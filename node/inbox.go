@@ -36,6 +36,9 @@ func (a arrival) own(d *device) bool { return a.from.Account == d.self.Account }
 func (in *inbox) Receive(ctx context.Context, from peer.ID, hello transport.Hello, batch []transport.Delivery) []pb.Refusal {
 	outcomes := make([]pb.Refusal, len(batch))
 	contact, refusal := in.d.people.introduce(ctx, from, hello)
+	if refusal == pb.Refusal_NONE && in.d.contacts.refuses(contact.Account) {
+		refusal = pb.Refusal_BLOCKED
+	}
 	if refusal == pb.Refusal_NONE {
 		err := in.d.commit(func(tx *store.Tx, fx *effects) error {
 			for i, delivery := range batch {
@@ -94,6 +97,11 @@ func (in *inbox) take(tx *store.Tx, fx *effects, from account.Contact, device pe
 		})
 		return taken{refusal: pb.Refusal_LATER}, nil
 	}
+	if err == nil {
+		if refusal := in.d.contacts.screen(a); refusal != pb.Refusal_NONE {
+			return taken{refusal: refusal}, nil
+		}
+	}
 	if opened.New && before.Established() {
 		in.d.tellRenewed(fx, from.Account)
 	}
@@ -103,6 +111,9 @@ func (in *inbox) take(tx *store.Tx, fx *effects, from account.Contact, device pe
 	if err != nil || content.ID != delivery.ID {
 		in.d.log.Warn("a message's content is not valid and is dropped", "peer", device, "err", err)
 		return taken{}, nil
+	}
+	if in.d.contacts.holds(a) {
+		return taken{}, in.d.contacts.hold(tx, fx, a)
 	}
 	return taken{isReceipt: acknowledges(content.Body)}, in.act(tx, fx, a)
 }

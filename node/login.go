@@ -174,6 +174,7 @@ func logInAnew(ctx context.Context, cfg *Config, a record.Account, password []by
 	if err != nil {
 		return nil, errors.Join(explain(err, "open this device's store"), l.close())
 	}
+	adoptContacts(ctx, cfg, l, s)
 	return startDevice(ctx, cfg, s, l, emit)
 }
 
@@ -193,6 +194,7 @@ func enrolAgain(ctx context.Context, cfg *Config, s *store.Store, a record.Accou
 	if err != nil {
 		return nil, errors.Join(err, l.close(), s.Close())
 	}
+	adoptContacts(ctx, cfg, l, s)
 	return startDevice(ctx, cfg, s, l, emit)
 }
 

@@ -175,6 +175,8 @@ func (m *mailbox) takeOne(tx *store.Tx, fx *effects, from sender, l letter, answ
 	switch {
 	case from.unknown || from.contact.Account != l.from:
 		taken.refusal = pb.Refusal_UNKNOWN
+	case m.d.contacts.refuses(l.from):
+		taken.refusal = pb.Refusal_BLOCKED
 	case !from.suspect:
 		in := inbox{m.d}
 		if taken, err = in.take(tx, fx, from.contact, l.device, transport.Delivery{ID: l.id, Envelope: l.envelope}); err != nil {

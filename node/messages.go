@@ -106,6 +106,9 @@ func sendingFailed(err error, to record.Account) error {
 // other device of one's own. Devices that have been away for so long that no more
 // may wait for them are left out, as long as one of the account's is not.
 func (d *device) address(tx *store.Tx, fx *effects, to account.Contact, is pendingKind, content wire.Content) error {
+	if err := d.contacts.writing(tx, fx, to.Account); err != nil {
+		return err
+	}
 	plain, err := content.Marshal()
 	if err != nil {
 		return err
@@ -281,6 +284,8 @@ func whyExpired(r outbox.Reason) string {
 		return "the device that it was for has been logged out"
 	case outbox.ReasonBlocked:
 		return "they take no messages from you"
+	case outbox.ReasonUnwanted:
+		return "you have blocked them"
 	case outbox.ReasonNoSession:
 		return "their device could not open it"
 	case outbox.ReasonUnknown:

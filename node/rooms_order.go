@@ -130,6 +130,9 @@ func (r *rooms) show(tx *store.Tx, fx *effects, s group.State, m said) error {
 		return nil
 	}
 	tx.MarkSeen(m.from.Device, content.ID, now)
+	if r.d.contacts.blocks(m.from.Account) {
+		return nil // it is in the log for the other members
+	}
 	switch body := content.Body.(type) {
 	case wire.Text:
 		tx.Append(store.Message{

@@ -159,6 +159,12 @@ func (c *courier) storeAll(ctx context.Context, l *lane, entries []outbox.Entry,
 		if !e.ToStore(now) {
 			continue
 		}
+		if c.d.contacts.withholds(e) {
+			if err := c.expire(e, outbox.ReasonUnwanted); err != nil {
+				return stored, err
+			}
+			continue
+		}
 		if e.Envelope == nil {
 			began := e.Renewals > 0
 			var err error

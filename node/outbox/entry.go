@@ -60,6 +60,7 @@ const (
 	ReasonRevoked          // the device was revoked while the message waited
 	ReasonUntrusted        // the recipient's identity key changed and is not trusted
 	ReasonNoAccount        // the account does not exist
+	ReasonUnwanted         // this account has blocked the recipient
 )
 
 // Entry is one message on its way to one device. It is a value: no call changes
