@@ -18,9 +18,9 @@ type Contacts struct {
 	Accepted []record.Account // by name
 	Requests []Request        // who waits for the person's word, by name
 	Blocked  []record.Account // by name
-	// Untold: the servers have still to hear of the last changes, and show where
+	// Pending: the servers have still to hear of the last changes, and show where
 	// this account's devices are as before until then.
-	Untold bool
+	Pending bool
 }
 
 // Request is somebody who is not known and has written.
@@ -201,6 +201,6 @@ func (c *contacts) summary() Contacts {
 	return Contacts{
 		Asking:   own.Policy() == roster.Ask,
 		Accepted: own.All(roster.Accepted), Requests: c.requests(), Blocked: own.All(roster.Blocked),
-		Untold: own.Pending(),
+		Pending: own.Pending(),
 	}
 }

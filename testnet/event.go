@@ -35,6 +35,13 @@ type Event struct {
 	Number   string    `json:"number"`
 	QR       string    `json:"qr"`
 	Verified bool      `json:"verified"`
+	Policy   string    `json:"policy"`
+	Accepted []string  `json:"accepted"`
+	Requests []Request `json:"requests"`
+	Blocked  []string  `json:"blocked"`
+	Pending  bool      `json:"pending"`
+	Shared   []string  `json:"shared"`
+	Count    int       `json:"count"`
 	Code     string    `json:"code"`
 	Message  string    `json:"message"`
 	Hint     string    `json:"hint"`
@@ -46,6 +53,12 @@ type Group struct {
 	Name    string `json:"name"`
 	Members int    `json:"members"`
 	Mine    bool   `json:"mine"`
+}
+
+// Request is one of a "contacts" event.
+type Request struct {
+	Account string `json:"account"`
+	Count   int    `json:"count"`
 }
 
 // Member is one of a "members" event.

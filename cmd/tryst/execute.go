@@ -96,6 +96,14 @@ func (x *executor) do(ctx context.Context, c command.Command) (quit bool) {
 		err = x.verify(ctx, c)
 	case command.Trust:
 		err = x.compare(x.node.Trust(ctx, c.Account))
+	case command.Contacts:
+		err = x.contacts(ctx, c)
+	case command.Accept:
+		err = x.accept(ctx, c)
+	case command.Block:
+		err = x.block(ctx, c)
+	case command.Unblock:
+		err = x.unblock(ctx, c)
 	case command.Help:
 		x.help()
 	case command.Quit:

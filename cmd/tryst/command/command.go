@@ -60,6 +60,14 @@ type (
 	Verify struct{ Account, Number string }
 	// Trust accepts the identity that the servers show now for an account.
 	Trust struct{ Account string }
+	// Contacts shows whom the person lets write; Policy is empty, or "open" or "ask"
+	// when that is to change.
+	Contacts struct{ Policy string }
+	// Accept lets an account write, Block has nothing more to do with one, and
+	// Unblock undoes that.
+	Accept  struct{ Account string }
+	Block   struct{ Account string }
+	Unblock struct{ Account string }
 	// Help lists the commands.
 	Help struct{}
 	// Quit ends the program.
@@ -88,6 +96,10 @@ func (Read) command()          {}
 func (Receipts) command()      {}
 func (Verify) command()        {}
 func (Trust) command()         {}
+func (Contacts) command()      {}
+func (Accept) command()        {}
+func (Block) command()         {}
+func (Unblock) command()       {}
 func (Help) command()          {}
 func (Quit) command()          {}
 

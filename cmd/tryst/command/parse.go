@@ -216,11 +216,39 @@ func readVerify(s *scanner, f Form) (Command, error) {
 }
 
 func readTrust(s *scanner, f Form) (Command, error) {
-	c := Trust{Account: s.word()}
-	if c.Account == "" || s.more() {
-		return nil, f.wrong("trust needs one account.")
+	account, err := readAccount(s, f)
+	return Trust{Account: account}, err
+}
+
+func readContacts(s *scanner, f Form) (Command, error) {
+	c := Contacts{Policy: strings.ToLower(s.word())}
+	if c.Policy != "" && c.Policy != "open" && c.Policy != "ask" || s.more() {
+		return nil, f.wrong("contacts takes open, ask or nothing after it.")
 	}
 	return c, nil
+}
+
+func readAccept(s *scanner, f Form) (Command, error) {
+	account, err := readAccount(s, f)
+	return Accept{Account: account}, err
+}
+
+func readBlock(s *scanner, f Form) (Command, error) {
+	account, err := readAccount(s, f)
+	return Block{Account: account}, err
+}
+
+func readUnblock(s *scanner, f Form) (Command, error) {
+	account, err := readAccount(s, f)
+	return Unblock{Account: account}, err
+}
+
+func readAccount(s *scanner, f Form) (string, error) {
+	account := s.word()
+	if account == "" || s.more() {
+		return "", f.wrong(fmt.Sprintf("%s needs one account.", f.Verb))
+	}
+	return account, nil
 }
 
 func readGroup(s *scanner, f Form) (string, error) {

@@ -28,9 +28,16 @@ const (
 	// (the text of the QR code), Verified.
 	Comparison = "comparison"
 	Verified   = "verified" // Account: the person has compared the number
-	Failed     = string(node.EventError)
-	Notice     = string(node.EventNotice)
-	Bye        = "bye"
+	// Contacts answers contacts: Policy ("open" or "ask"), Accepted, Requests, Blocked,
+	// Pending (the servers have still to hear of it).
+	Contacts  = "contacts"
+	Accepted  = "accepted"  // Account
+	Blocked   = "blocked"   // Account, Shared: groups that both are in
+	Unblocked = "unblocked" // Account
+	Asks      = string(node.EventRequest)
+	Failed    = string(node.EventError)
+	Notice    = string(node.EventNotice)
+	Bye       = "bye"
 )
 
 // Event is one thing to print. In JSON it has the fields that are set; numbers
@@ -66,6 +73,13 @@ type Event struct {
 	Lacks    []string  `json:"lacks,omitempty"`
 	Groups   []Group   `json:"groups,omitzero"`
 	Members  []Member  `json:"members,omitzero"`
+	Policy   string    `json:"policy,omitempty"`
+	Accepted []string  `json:"accepted,omitzero"`
+	Requests []Request `json:"requests,omitzero"`
+	Blocked  []string  `json:"blocked,omitzero"`
+	Pending  bool      `json:"pending,omitempty"`
+	Shared   []string  `json:"shared,omitempty"`
+	Count    *int      `json:"count,omitempty"` // messages
 	Usage    []Usage   `json:"commands,omitempty"`
 	Code     string    `json:"code,omitempty"`
 	Message  string    `json:"message,omitempty"`
@@ -118,6 +132,12 @@ type Member struct {
 	Keeper  bool   `json:"keeper,omitempty"` // may remove others
 }
 
+// Request is somebody whose messages wait to be accepted.
+type Request struct {
+	Account string `json:"account"`
+	Count   int    `json:"count"` // messages
+}
+
 // Usage is one line of help.
 type Usage struct {
 	Usage string `json:"usage"`
@@ -151,6 +171,8 @@ func FromNode(n node.Event) Event {
 		e.Done, e.Total = new(n.Done), new(n.Total)
 	case node.EventGap:
 		e.Missing = new(n.Missing)
+	case node.EventRequest:
+		e.Count = new(n.Count)
 	case node.EventLink:
 		e.Online = new(n.Online)
 	case node.EventError:

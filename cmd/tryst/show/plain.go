@@ -102,6 +102,14 @@ func plain(e Event, own string) string {
 		return "number for " + e.Account + " : " + e.Number
 	case Verified:
 		return "verified " + e.Account
+	case Contacts:
+		return strings.Join(contactLines(e), "\n")
+	case Accepted, Unblocked:
+		return e.Kind + " " + e.Account
+	case Blocked:
+		return "blocked " + e.Account + stillReads(e)
+	case Asks:
+		return asks(e)
 	case Help:
 		return usageLines(e.Usage)
 	case string(node.EventLink):

@@ -232,6 +232,16 @@ func (s *Screen) words(e Event) string {
 		return s.comparison(e)
 	case Verified:
 		return s.style.green("✓ The numbers are the same: nobody stands between you and " + e.Account + ".")
+	case Contacts:
+		return s.contacts(e)
+	case Accepted:
+		return s.style.green("✓ " + e.Account + " may write to you.")
+	case Blocked:
+		return s.style.green("✓ You see nothing more of "+e.Account+".") + s.stillReads(e)
+	case Unblocked:
+		return s.style.green("✓ " + e.Account + " is not blocked any more.")
+	case Asks:
+		return s.style.bold("· " + asks(e))
 	case Help:
 		return s.usage(e.Usage)
 	case Failed:

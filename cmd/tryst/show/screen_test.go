@@ -50,6 +50,29 @@ func TestScreenShowsConversation(t *testing.T) {
 	}
 }
 
+func TestScreenShowsContacts(t *testing.T) {
+	for _, test := range []struct {
+		event Event
+		want  []string
+	}{
+		{Event{Kind: Contacts, Policy: "open"}, []string{"Anybody may write to you", "type: contacts ask"}},
+		{Event{Kind: Contacts, Policy: "ask", Accepted: []string{"bob7", "carol1"}, Requests: []Request{{"eve9", 1}}, Blocked: []string{"mallory1"}, Pending: true},
+			[]string{"Strangers have to ask", "eve9 wants to write to you (1 message)  accept eve9, or block eve9\r\n", "accepted: bob7, carol1\r\n", "blocked: mallory1\r\n", "The servers have not heard"}},
+		{FromNode(node.Event{Kind: node.EventRequest, Account: "eve9", Count: 2}), []string{"· eve9 wants to write to you (2 messages): accept eve9, or block eve9\r\n"}},
+		{Event{Kind: Accepted, Account: "eve9"}, []string{"✓ eve9 may write to you.\r\n"}},
+		{Event{Kind: Blocked, Account: "eve9", Shared: []string{"g1"}}, []string{"✓ You see nothing more of eve9.\r\n", "You are both in g1: there they still read what you say"}},
+		{Event{Kind: Unblocked, Account: "eve9"}, []string{"✓ eve9 is not blocked any more.\r\n"}},
+	} {
+		screen, shown := typed("")
+		screen.Print(test.event)
+		for _, want := range test.want {
+			if !strings.Contains(shown.String(), want) {
+				t.Errorf("%q is not in %q", want, shown.String())
+			}
+		}
+	}
+}
+
 func TestScreenTellsOfWaitingMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		screen, shown := typed("")
