@@ -9,11 +9,9 @@ import (
 // EventKind names what happened; the names are those of the JSON output.
 type EventKind string
 
-// The events of a node. Message, File, Gap, Joined, Left and Removed tell of others;
-// Sending, Stored, Sent, Delivered, Read and Progress of one's own; Link and Notice of the
-// node.
-// The events of a node. Message, File, Request, Joined, Left and Removed tell of others; Sending,
-// Sent, Delivered and Progress of one's own; Link and Notice of the node.
+// The events of a node. Message, File, Gap, Request, Joined, Left, Removed, Invited and
+// Admin tell of others; Sending, Stored, Sent, Delivered, Read and Progress of one's own;
+// Link and Notice of the node.
 const (
 	EventMessage   EventKind = "message"   // ID, From, To, Group, Text
 	EventFile      EventKind = "file"      // ID, From, To, Group, Name, Size, SHA256, Path: it is whole
@@ -26,8 +24,10 @@ const (
 	EventProgress  EventKind = "progress"  // ID, Name, Done, Total in bytes
 	EventJoined    EventKind = "joined"    // Group, Account
 	EventLeft      EventKind = "left"      // Group, Account
-	EventRemoved   EventKind = "removed"   // Group, Account, By
 	EventRequest   EventKind = "request"   // Account, Count: a stranger's messages wait for the person's word
+	EventRemoved   EventKind = "removed"   // Group, Account, By: or was invited, and is not any more
+	EventInvited   EventKind = "invited"   // Group, Account, By; to who is invited again after each login
+	EventAdmin     EventKind = "admin"     // Group, Account, By: may invite and remove; By is empty where the last admin has left
 	EventLink      EventKind = "link"      // Online, Text: the way to the servers
 	EventNotice    EventKind = "notice"    // Text: something that the person should know
 	EventError     EventKind = "error"     // Err; ID where it concerns a message or file
@@ -62,11 +62,14 @@ type Group struct {
 	Name    record.GroupName
 	Members int
 	Mine    bool
+	Invited bool // not in it, and may join
+	Private bool // others are not shown it
 	Waiting bool // joined, but no member has let this device in yet
 }
 
-// Member is an account in a group.
+// Member is an account in a group, or one that is invited to it.
 type Member struct {
-	Account record.Account
-	Keeper  bool // who may remove others
+	Account   record.Account
+	Admin     bool           // who may invite, remove, and make admins
+	InvitedBy record.Account // set: no member yet
 }

@@ -246,8 +246,15 @@ func (n *Node) SendGroupFile(ctx context.Context, name, path string) (string, er
 	return id.String(), err
 }
 
-// CreateGroup creates an open group with this account as its first member.
+// CreateGroup creates an open group with this account as its first member, whose
+// newcomers are given nothing from before.
 func (n *Node) CreateGroup(ctx context.Context, name string) (record.GroupName, error) {
+	return n.CreateGroupWith(ctx, name, record.Settings{})
+}
+
+// CreateGroupWith creates a group with this account as its first member and admin. The
+// settings cannot be changed later.
+func (n *Node) CreateGroupWith(ctx context.Context, name string, settings record.Settings) (record.GroupName, error) {
 	d, done, err := n.use()
 	if err != nil {
 		return "", err
@@ -257,10 +264,10 @@ func (n *Node) CreateGroup(ctx context.Context, name string) (record.GroupName, 
 	if err != nil {
 		return "", err
 	}
-	return g, d.rooms.create(ctx, g)
+	return g, d.rooms.create(ctx, g, settings)
 }
 
-// JoinGroup joins an open group. waiting tells that no member could let this
+// JoinGroup joins an open group, or a private one that this account is invited to. waiting tells that no member could let this
 // device in yet: it can talk there as soon as one has.
 func (n *Node) JoinGroup(ctx context.Context, name string) (joined record.GroupName, waiting bool, err error) {
 	d, done, err := n.use()
@@ -290,9 +297,24 @@ func (n *Node) LeaveGroup(ctx context.Context, name string) (record.GroupName, e
 	return g, d.rooms.leave(ctx, g)
 }
 
-// RemoveMember takes an account out of a group that this account keeps. It cannot
-// join again.
+// RemoveMember takes an account out of a group that this account is an admin of, or
+// withdraws its invitation. It cannot join again until an admin invites it.
 func (n *Node) RemoveMember(ctx context.Context, account, name string) (record.GroupName, error) {
+	return n.aboutMember(account, name, func(r *rooms, g record.GroupName, who record.Account) error { return r.remove(ctx, g, who) })
+}
+
+// Invite invites an account to a group that this account is an admin of.
+func (n *Node) Invite(ctx context.Context, account, name string) (record.GroupName, error) {
+	return n.aboutMember(account, name, func(r *rooms, g record.GroupName, who record.Account) error { return r.invite(ctx, g, who) })
+}
+
+// MakeAdmin makes a member of a group that this account is an admin of one too.
+func (n *Node) MakeAdmin(ctx context.Context, account, name string) (record.GroupName, error) {
+	return n.aboutMember(account, name, func(r *rooms, g record.GroupName, who record.Account) error { return r.makeAdmin(ctx, g, who) })
+}
+
+// aboutMember does something about an account in a group.
+func (n *Node) aboutMember(account, name string, do func(*rooms, record.GroupName, record.Account) error) (record.GroupName, error) {
 	d, done, err := n.use()
 	if err != nil {
 		return "", err
@@ -306,11 +328,11 @@ func (n *Node) RemoveMember(ctx context.Context, account, name string) (record.G
 	if err != nil {
 		return "", err
 	}
-	return g, d.rooms.remove(ctx, g, who)
+	return g, do(d.rooms, g, who)
 }
 
-// Members lists the members of a group that this account is in, by name, as this
-// device knows them: it needs no server.
+// Members lists the members of a group that this account is in, by name, and then who
+// is invited, as this device knows them: it needs no server.
 func (n *Node) Members(_ context.Context, name string) ([]Member, error) {
 	d, done, err := n.use()
 	if err != nil {
@@ -324,7 +346,8 @@ func (n *Node) Members(_ context.Context, name string) ([]Member, error) {
 	return d.rooms.members(g)
 }
 
-// Groups lists all open groups by name.
+// Groups lists by name all open groups, and the private ones that this account is in or
+// invited to.
 func (n *Node) Groups(ctx context.Context) ([]Group, error) {
 	d, done, err := n.use()
 	if err != nil {
@@ -339,7 +362,7 @@ func (n *Node) Groups(ctx context.Context) ([]Group, error) {
 	}
 	groups := make([]Group, len(listed))
 	for i, g := range listed {
-		groups[i] = Group{Name: g.Name, Members: g.Members, Mine: g.Mine}
+		groups[i] = Group{Name: g.Name, Members: g.Members, Mine: g.Mine, Invited: g.Invited, Private: g.Private}
 		if s, ok := d.rooms.state(g.ID); ok {
 			groups[i].Waiting = s.Waiting()
 		}
@@ -363,7 +386,7 @@ func (n *Node) MyGroups(context.Context) ([]Group, error) {
 }
 
 func groupOf(s group.State) Group {
-	return Group{Name: s.Name(), Members: len(s.Chain().Members()), Mine: true, Waiting: s.Waiting()}
+	return Group{Name: s.Name(), Members: len(s.Chain().Members()), Mine: true, Private: s.Chain().Settings().Private, Waiting: s.Waiting()}
 }
 
 // Close ends everything and waits for it. What is in the outbox stays there.

@@ -30,7 +30,8 @@ type rooms struct {
 
 	mu      sync.RWMutex
 	byID    map[record.GroupID]*room
-	foreign map[record.GroupID]bool // groups that the servers say the account is not in
+	foreign map[record.GroupID]bool   // groups that the servers say the account is not in
+	invited map[record.GroupID]uint64 // by which statement, of the invitations that this run has told of
 }
 
 // maxForeign bounds the groups of others that are remembered, so that a peer who
@@ -63,7 +64,7 @@ const maxOwed = 64
 func newRooms(d *device) (*rooms, error) {
 	r := &rooms{
 		d: d, arrivals: make(chan topicMessage, arrivalQueue), repairs: newRepairs(), unstored: make(chan struct{}, 1),
-		byID: make(map[record.GroupID]*room), foreign: make(map[record.GroupID]bool),
+		byID: make(map[record.GroupID]*room), foreign: make(map[record.GroupID]bool), invited: make(map[record.GroupID]uint64),
 	}
 	err := d.store.View(func(tx *store.Tx) error {
 		for id, raw := range tx.Groups() {

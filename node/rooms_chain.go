@@ -39,11 +39,11 @@ func parseGroup(name string) (record.GroupName, error) {
 	return n, nil
 }
 
-// create makes an open group.
-func (r *rooms) create(ctx context.Context, name record.GroupName) error {
+// create makes a group.
+func (r *rooms) create(ctx context.Context, name record.GroupName, settings record.Settings) error {
 	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
 	defer cancel()
-	s, statement, err := group.Create(name, r.self(), time.Now())
+	s, statement, err := group.Create(name, settings, r.self(), time.Now())
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (r *rooms) create(ctx context.Context, name record.GroupName) error {
 	return nil
 }
 
-// join joins an open group. waiting tells that no member device has let this one
+// join joins an open group, or one that this account is invited to. waiting tells that no member device has let this one
 // in yet; it goes on in the background.
 func (r *rooms) join(ctx context.Context, name record.GroupName) (waiting bool, err error) {
 	if _, ok := r.named(name); ok {
@@ -117,7 +117,10 @@ func (r *rooms) appendJoin(ctx context.Context, name record.GroupName) (id recor
 			return found.ID, nil
 		}
 		if errors.Is(err, group.ErrRemoved) {
-			return id, fail(CodeRefused, err, "Ask its members, or create a group of your own.", "You were removed from the group %s and cannot join it again.", name)
+			return id, fail(CodeRefused, err, "Ask one of its admins to invite you, or create a group of your own.", "You were removed from the group %s and cannot join it again.", name)
+		}
+		if errors.Is(err, group.ErrNotInvited) { // who was in it knows of it
+			return id, fail(CodeRefused, err, "Ask one of its admins to invite you.", "The group %s is private, and you are not invited any more.", name)
 		}
 		if err != nil {
 			return id, explain(err, "join the group")
@@ -130,6 +133,8 @@ func (r *rooms) appendJoin(ctx context.Context, name record.GroupName) (id recor
 			return found.ID, nil
 		case errors.Is(err, wire.ErrFull):
 			return id, fail(CodeFull, err, "Create another one, or ask somebody to.", "The group %s is full.", name)
+		case errors.Is(err, wire.ErrNoGroup): // the invitation was withdrawn in between
+			return id, noGroup(name, err)
 		case !errors.Is(err, wire.ErrConflict):
 			return id, explain(err, "join the group")
 		}
@@ -167,6 +172,9 @@ func (r *rooms) adopt(ctx context.Context, id record.GroupID) error {
 	}
 	r.meetActors(ctx, found.Statements)
 	s, err := group.FromChain(found.Statements, r.d.people.acts, r.self().Member)
+	if errors.Is(err, group.ErrNotMember) {
+		r.heedInvitation(found.Statements)
+	}
 	if err != nil {
 		return err
 	}
@@ -226,12 +234,7 @@ func (r *rooms) extend(ctx context.Context, id record.GroupID, found client.Grou
 		if s, change, err = s.Extend(found.Statements, r.d.people.acts); err != nil {
 			return err
 		}
-		for _, a := range change.Joined {
-			fx.tell(Event{Kind: EventJoined, Group: s.Name(), Account: a})
-		}
-		for _, g := range change.Gone {
-			fx.tell(goneEvent(s.Name(), g))
-		}
+		fx.tell(changeEvents(s.Name(), change)...)
 		if change.Out {
 			r.drop(tx, fx, s)
 			return nil
@@ -282,7 +285,7 @@ func (r *rooms) sync(ctx context.Context) error {
 	}
 	here := make(map[record.GroupID]bool)
 	for _, g := range listed {
-		here[g.ID] = true
+		here[g.ID] = g.Mine
 		if s, ok := r.state(g.ID); !ok || s.Chain().Len() < g.Length {
 			if err := r.fetch(ctx, g.ID); err != nil {
 				r.d.log.Info("a group was not fetched", "err", err)

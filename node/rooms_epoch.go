@@ -234,7 +234,7 @@ func (r *rooms) rekey(ctx context.Context, id record.GroupID, over uint64) {
 	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
 	defer cancel()
 	s, ok := r.state(id)
-	if !ok || s.Epoch() != over {
+	if !ok || s.Epoch() != over || s.Chain().Full() {
 		return
 	}
 	next, statement, secret, err := s.Rekey(r.self(), time.Now())

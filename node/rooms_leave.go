@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/tryst-chat/tryst/node/group"
@@ -19,17 +21,17 @@ func (r *rooms) leave(ctx context.Context, name record.GroupName) error {
 	})
 }
 
-// remove takes somebody out of a group that this account keeps.
+// remove takes somebody out of a group that this account is an admin of, or withdraws
+// an invitation.
 func (r *rooms) remove(ctx context.Context, name record.GroupName, who record.Account) error {
 	return r.declare(ctx, name, fmt.Sprintf("remove %s", who), func(s group.State) ([]byte, error) {
-		keeper, _ := s.Chain().Keeper()
-		switch {
+		switch chain := s.Chain(); {
 		case who == r.d.self.Account:
 			return nil, fail(CodeUsage, nil, fmt.Sprintf("Type: leave %s", name), "You cannot remove yourself.")
-		case !s.Chain().Member(who):
+		case !chain.Member(who) && !chain.Invited(who):
 			return nil, fail(CodeNotMember, nil, fmt.Sprintf("To see who is, type: members %s", name), "%s is not in the group %s.", who, name)
-		case keeper != r.d.self.Account:
-			return nil, fail(CodeRefused, nil, fmt.Sprintf("Ask %s.", keeper), "Only %s, who has been in %s the longest, can remove somebody.", keeper, name)
+		case !chain.Admin(r.d.self.Account):
+			return nil, notAdmin(chain, "remove somebody")
 		}
 		return s.Remove(r.self(), who, time.Now()), nil
 	})
@@ -56,6 +58,9 @@ func (r *rooms) declare(ctx context.Context, name record.GroupName, doing string
 				return explain(err, doing)
 			}
 			return nil
+		case errors.Is(err, wire.ErrFull):
+			return fail(CodeFull, err, "Take back invitations that nobody follows, with remove, or create another group.",
+				"Could not %s: the group %s is full.", doing, name)
 		case !errors.Is(err, wire.ErrConflict):
 			return explain(err, doing)
 		}
@@ -66,16 +71,20 @@ func (r *rooms) declare(ctx context.Context, name record.GroupName, doing string
 	return fail(CodeBusy, wire.ErrConflict, "Try again in a moment.", "Could not %s: too much is changing in %s at the same time.", doing, name)
 }
 
-// members returns who is in a group, by name.
+// members returns who is in a group, by name, and then who is invited.
 func (r *rooms) members(name record.GroupName) ([]Member, error) {
 	s, ok := r.named(name)
 	if !ok {
 		return nil, notIn(name)
 	}
-	keeper, _ := s.Chain().Keeper()
+	chain := s.Chain()
 	var members []Member
-	for _, a := range s.Chain().Members() {
-		members = append(members, Member{Account: a, Keeper: a == keeper})
+	for _, a := range chain.Members() {
+		members = append(members, Member{Account: a, Admin: chain.Admin(a)})
+	}
+	invitations := chain.Invitations()
+	for _, a := range slices.Sorted(maps.Keys(invitations)) {
+		members = append(members, Member{Account: a, InvitedBy: invitations[a].By})
 	}
 	return members, nil
 }

@@ -30,7 +30,7 @@ func TestRemovedMember(t *testing.T) {
 	topic, _ := s.Topic()
 
 	_, err := bob.RemoveMember(t.Context(), "carol9", "g1")
-	wantCode(t, err, CodeRefused) // he is not the keeper
+	wantCode(t, err, CodeRefused) // he is no admin
 	_, err = alice.RemoveMember(t.Context(), "alice42", "g1")
 	wantCode(t, err, CodeUsage)
 	_, err = alice.RemoveMember(t.Context(), "nobody0", "g1")
@@ -79,7 +79,7 @@ func TestRemovedMember(t *testing.T) {
 		t.Errorf("after a restart carol is in %+v, %v", groups, err)
 	}
 	members, err := bob.Members(t.Context(), "g1")
-	if want := []Member{{"alice42", true}, {"bob7", false}}; err != nil || !slices.Equal(members, want) {
+	if want := []Member{{Account: "alice42", Admin: true}, {Account: "bob7"}}; err != nil || !slices.Equal(members, want) {
 		t.Errorf("members %+v, %v", members, err)
 	}
 	carol.says("alice42", "why?") // they are no strangers for it
@@ -149,7 +149,7 @@ func TestGroupThatAllHaveLeft(t *testing.T) {
 		t.Fatalf("alice waits %t, %v", waiting, err)
 	}
 	bob.tells("g1", "again", alice)
-	if members, err := alice.Members(t.Context(), "g1"); err != nil || len(members) != 2 || members[0].Keeper {
+	if members, err := alice.Members(t.Context(), "g1"); err != nil || len(members) != 2 || members[0].Admin {
 		t.Errorf("members %+v, %v", members, err)
 	}
 }

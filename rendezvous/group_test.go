@@ -156,4 +156,40 @@ func TestThreeServersAreOne(t *testing.T) {
 			t.Errorf("after a renewal carol takes %+v, %v", keys, err)
 		}
 	})
+	t.Run("private groups", func(t *testing.T) {
+		id := record.NewGroupID()
+		create := record.Chain{}.Next(record.CreateGroup, alice.account, alice.host.ID(), time.Now())
+		create.Group, create.Name, create.Settings, create.Commitment = id, "whist", record.Settings{Private: true}, record.Hash{1}
+		if err := alice.AppendGroup(ctx, create.Sign(alice.key)); err != nil {
+			t.Fatal(err)
+		}
+		hidden := func(n *node) {
+			t.Helper()
+			_, byName := n.GroupByName(ctx, "whist", 0)
+			_, byID := n.GroupByID(ctx, id, 0)
+			list, err := n.ListGroups(ctx, false)
+			if !errors.Is(byName, wire.ErrNoGroup) || !errors.Is(byID, wire.ErrNoGroup) || err != nil ||
+				slices.ContainsFunc(list, func(g client.GroupSummary) bool { return g.ID == id }) {
+				t.Errorf("by name %v, by ID %v, listed %v, %v", byName, byID, list, err)
+			}
+		}
+		hidden(bob)
+		invite := alice.chain("whist").Next(record.Invite, alice.account, alice.host.ID(), time.Now())
+		invite.Subject = bob.account
+		if err := alice.AppendGroup(ctx, invite.Sign(alice.key)); err != nil {
+			t.Fatal(err)
+		}
+		if changed := next[client.GroupChanged](bob); changed.Group != id || changed.Length != 2 {
+			t.Errorf("bob hears of %+v", changed)
+		}
+		want := client.GroupSummary{ID: id, Name: "whist", Members: 1, Length: 2, Invited: true, Private: true}
+		if list, err := bob.ListGroups(ctx, true); err != nil || !slices.Contains(list, want) {
+			t.Errorf("bob's own: %v, %v", list, err)
+		}
+		join := bob.chain("whist").Next(record.JoinGroup, bob.account, bob.host.ID(), time.Now())
+		if err := bob.AppendGroup(ctx, join.Sign(bob.key)); err != nil {
+			t.Fatal(err)
+		}
+		hidden(carol)
+	})
 }

@@ -41,36 +41,37 @@ func (s *Server) listGroups(_ context.Context, c caller, m *pb.ListGroups) (*pb.
 	for _, g := range page {
 		list.Groups = append(list.Groups, &pb.GroupSummary{
 			Id: g.ID[:], Name: string(g.Name), Members: uint32(g.Members), Mine: g.Mine, Length: g.Length,
+			Invited: g.Invited, Private: g.Private,
 		})
 	}
 	return &pb.Response{Kind: &pb.Response_Groups{Groups: list}}, nil
 }
 
 // getGroup says that a group does not exist only after a barrier: somebody may
-// have just made it at another server and told the asker.
-func (s *Server) getGroup(ctx context.Context, _ caller, m *pb.GetGroup) (*pb.Response, error) {
-	page, err := s.groupPage(m)
+// have just made it at another server, or invited the asker, and told them.
+func (s *Server) getGroup(ctx context.Context, c caller, m *pb.GetGroup) (*pb.Response, error) {
+	page, err := s.groupPage(c, m)
 	if errors.Is(err, wire.ErrNoGroup) {
 		if err := s.cluster.Barrier(ctx); err != nil {
 			return nil, err
 		}
-		page, err = s.groupPage(m)
+		page, err = s.groupPage(c, m)
 	}
 	if err != nil {
 		return nil, err
 	}
 	id := page.Chain.ID()
 	return &pb.Response{Kind: &pb.Response_Group{Group: &pb.GroupChain{
-		Id: id[:], Name: string(page.Chain.Name()), From: page.From, Statements: page.Statements, Length: page.Chain.Len(),
+		Id: id[:], Name: string(page.Chain.Name()), From: page.From, Statements: page.Statements, Length: page.Length,
 	}}}, nil
 }
 
-func (s *Server) groupPage(m *pb.GetGroup) (directory.GroupPage, error) {
+func (s *Server) groupPage(c caller, m *pb.GetGroup) (directory.GroupPage, error) {
 	id, err := s.groupID(m)
 	if err != nil {
 		return directory.GroupPage{}, err
 	}
-	return s.cluster.Directory().Group(id, m.GetFrom(), wire.ChainPage)
+	return s.cluster.Directory().Group(c.account, id, m.GetFrom(), wire.ChainPage)
 }
 
 func (s *Server) groupID(m *pb.GetGroup) (record.GroupID, error) {

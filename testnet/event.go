@@ -53,6 +53,8 @@ type Group struct {
 	Name    string `json:"name"`
 	Members int    `json:"members"`
 	Mine    bool   `json:"mine"`
+	Invited bool   `json:"invited"`
+	Private bool   `json:"private"`
 }
 
 // Request is one of a "contacts" event.
@@ -64,7 +66,9 @@ type Request struct {
 // Member is one of a "members" event.
 type Member struct {
 	Account string `json:"account"`
-	Keeper  bool   `json:"keeper"`
+	Admin   bool   `json:"admin"`
+	Invited bool   `json:"invited"`
+	By      string `json:"by"`
 }
 
 // matches reports whether an event has every field that want has. Fields of

@@ -3,6 +3,7 @@ package testnet_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/tryst-chat/tryst/testnet"
@@ -35,7 +36,7 @@ func TestMembersLeaveAndAreRemoved(t *testing.T) {
 	adam.do("join rowing", testnet.Event{Event: "joined", Group: "rowing", Account: adam.account})
 	dario.sees(testnet.Event{Event: "joined", Account: adam.account})
 	members := edda.do("members rowing", testnet.Event{Event: "members", Group: "rowing"}).Members
-	if len(members) != 3 || members[0] != (testnet.Member{Account: adam.account}) || members[1] != (testnet.Member{Account: dario.account, Keeper: true}) {
+	if len(members) != 3 || members[0] != (testnet.Member{Account: adam.account}) || members[1] != (testnet.Member{Account: dario.account, Admin: true}) {
 		t.Errorf("members %v", members)
 	}
 	edda.refuses("remove adam1 rowing", "refused")
@@ -61,6 +62,60 @@ func TestMembersLeaveAndAreRemoved(t *testing.T) {
 	edda.sees(testnet.Event{Event: "message", Group: "rowing", Text: "together again"})
 	edda.silent(testnet.Event{Event: "message", Text: "alone"})
 	adam.silent(testnet.Event{Event: "message", Text: "without adam"})
+}
+
+// A private group is invisible to a stranger; who is invited sees it marked, joins, and
+// may invite in turn once they are an admin.
+func TestPrivateGroup(t *testing.T) {
+	t.Parallel()
+	net := suite.testnet(t)
+	flora, gregor, hanna := enter(t, net, "flora", "1"), enter(t, net, "gregor", "1"), enter(t, net, "hanna", "1")
+	flora.do("create --private pottery", testnet.Event{Event: "created", Group: "pottery"})
+	for _, u := range []*user{gregor, hanna} {
+		if g, listed := u.lists("pottery"); listed {
+			t.Errorf("%v is listed for %s", g, u.account)
+		}
+		u.refuses("join pottery", "no_group")
+		u.refuses("create pottery", "group_taken")
+	}
+	flora.refuses("invite nobody1 pottery", "no_account")
+	flora.do("invite gregor1 pottery", testnet.Event{Event: "invited", Group: "pottery", Account: gregor.account, By: flora.account})
+	gregor.sees(testnet.Event{Event: "invited", Group: "pottery", Account: gregor.account, By: flora.account})
+	if g, listed := gregor.lists("pottery"); !listed || !g.Invited || !g.Private || g.Mine {
+		t.Errorf("listed as %v", g)
+	}
+	if g, listed := hanna.lists("pottery"); listed {
+		t.Errorf("%v is listed", g)
+	}
+	gregor.do("join pottery", testnet.Event{Event: "joined", Group: "pottery", Account: gregor.account})
+	gregor.refuses("invite hanna1 pottery", "refused")
+	flora.do("admin gregor1 pottery", testnet.Event{Event: "admin", Group: "pottery", Account: gregor.account, By: flora.account})
+	gregor.sees(testnet.Event{Event: "admin", Account: gregor.account})
+	gregor.do("invite hanna1 pottery", testnet.Event{Event: "invited", Account: hanna.account})
+	members := gregor.do("members pottery", testnet.Event{Event: "members"}).Members
+	if want := []testnet.Member{{Account: flora.account, Admin: true}, {Account: gregor.account, Admin: true}, {Account: hanna.account, Invited: true, By: gregor.account}}; !slices.Equal(members, want) {
+		t.Errorf("members %v", members)
+	}
+	hanna.sees(testnet.Event{Event: "invited", By: gregor.account})
+	hanna.do("join pottery", testnet.Event{Event: "joined", Account: hanna.account})
+	flora.do("send_group 1 pottery the kiln is hot", testnet.Event{Event: "sent"})
+	for _, u := range []*user{gregor, hanna} {
+		u.sees(testnet.Event{Event: "message", Group: "pottery", Text: "the kiln is hot"})
+	}
+	gregor.do("remove hanna1 pottery", testnet.Event{Event: "removed", Account: hanna.account, By: gregor.account})
+	hanna.sees(testnet.Event{Event: "removed", Account: hanna.account})
+	hanna.refuses("join pottery", "refused")
+}
+
+// lists returns how a group stands in the list.
+func (u *user) lists(name string) (testnet.Group, bool) {
+	u.t.Helper()
+	groups := u.do("list", testnet.Event{Event: "groups"}).Groups
+	i := slices.IndexFunc(groups, func(g testnet.Group) bool { return g.Name == name })
+	if i < 0 {
+		return testnet.Group{}, false
+	}
+	return groups[i], true
 }
 
 // A home that is put back from a copy goes on: sessions begin anew, both sides are

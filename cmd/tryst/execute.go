@@ -76,6 +76,16 @@ func (x *executor) do(ctx context.Context, c command.Command) (quit bool) {
 			_, err := x.node.RemoveMember(ctx, c.Account, name)
 			return err
 		})
+	case command.Invite:
+		err = x.withGroup(c.Group, func(name string) error {
+			_, err := x.node.Invite(ctx, c.Account, name)
+			return err
+		})
+	case command.Admin:
+		err = x.withGroup(c.Group, func(name string) error {
+			_, err := x.node.MakeAdmin(ctx, c.Account, name)
+			return err
+		})
 	case command.Members:
 		err = x.withGroup(c.Group, func(name string) error { return x.members(ctx, name) })
 	case command.List:
@@ -231,7 +241,7 @@ func (x *executor) toGroups(typed []string, send func(group string) (id string, 
 }
 
 func (x *executor) create(ctx context.Context, c command.Create) error {
-	group, err := x.node.CreateGroup(ctx, c.Group)
+	group, err := x.node.CreateGroupWith(ctx, c.Group, record.Settings{Private: c.Private, History: c.History})
 	if err != nil {
 		return err
 	}
@@ -275,7 +285,7 @@ func (x *executor) members(ctx context.Context, name string) error {
 	e.Group = name
 	e.Members = make([]show.Member, len(members))
 	for i, m := range members {
-		e.Members[i] = show.Member{Account: string(m.Account), Keeper: m.Keeper}
+		e.Members[i] = show.Member{Account: string(m.Account), Admin: m.Admin, Invited: m.InvitedBy != "", By: string(m.InvitedBy)}
 	}
 	x.print.Print(e)
 	return nil
@@ -337,7 +347,9 @@ func (x *executor) showGroups(groups []node.Group) {
 			i = len(x.listed)
 			x.listed = append(x.listed, g.Name)
 		}
-		e.Groups = append(e.Groups, show.Group{Number: i + 1, Name: string(g.Name), Members: g.Members, Mine: g.Mine})
+		e.Groups = append(e.Groups, show.Group{
+			Number: i + 1, Name: string(g.Name), Members: g.Members, Mine: g.Mine, Invited: g.Invited, Private: g.Private,
+		})
 	}
 	x.print.Print(e)
 }

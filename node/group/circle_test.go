@@ -53,16 +53,31 @@ type circle struct {
 	acts   Acts
 }
 
-// newCircle makes a group of devices; the first creates it.
+// newCircle makes an open group of devices; the first creates it.
 func newCircle(t testing.TB, selves ...Self) *circle {
 	t.Helper()
+	return newCircleWith(t, record.Settings{}, selves...)
+}
+
+// newCircleWith makes a group of devices; the first creates it, and invites the others
+// if it is private.
+func newCircleWith(t testing.TB, settings record.Settings, selves ...Self) *circle {
+	t.Helper()
 	c := &circle{selves: selves, acts: actsFor(selves...)}
-	first, statement, err := Create("walkers", selves[0], now)
+	first, statement, err := Create("walkers", settings, selves[0], now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	statements := [][]byte{statement}
 	for _, self := range selves[1:] {
+		if settings.Private {
+			if first, _, err = first.Extend(statements, c.acts); err != nil {
+				t.Fatal(err)
+			}
+			if !first.Chain().Member(self.Account) {
+				statements = append(statements, first.Invite(selves[0], self.Account, now))
+			}
+		}
 		joined, err := Join(statements, c.acts, self, now)
 		if errors.Is(err, ErrMember) { // a second device
 			continue

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -269,7 +271,7 @@ func TestEpochs(t *testing.T) {
 func TestExtend(t *testing.T) {
 	alice, bob := newSelf(t, "alice1"), newSelf(t, "bob2")
 	acts := actsFor(alice, bob)
-	s, first, err := Create("walkers", alice, now)
+	s, first, err := Create("walkers", record.Settings{}, alice, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +289,7 @@ func TestExtend(t *testing.T) {
 	if next.Waiting() || s.Chain().Member("bob2") || len(s.Statements()) != 1 || len(next.Statements()) != 2 {
 		t.Error("the state before was changed, or the one after is wrong")
 	}
-	_, fork, _ := Create("walkers", alice, now)
+	_, fork, _ := Create("walkers", record.Settings{}, alice, now)
 	carol := newSelf(t, "carol3")
 	after, err := Join([][]byte{first, joined}, actsFor(alice, bob, carol), carol, now)
 	if err != nil {
@@ -494,3 +496,47 @@ func TestWhoIsGoneReadsNothingMore(t *testing.T) {
 }
 
 func first(delivered []Delivered, _ Effect) []Delivered { return delivered }
+
+// What statements change is told: who came, who went and by whom, who was invited and
+// is not any more, and who is an admin now, by whatever way.
+func TestChanges(t *testing.T) {
+	alice, bob, carol := newSelf(t, "alice1"), newSelf(t, "bob2"), newSelf(t, "carol3")
+	c := newCircleWith(t, record.Settings{Private: true}, alice, bob)
+	c.acts = actsFor(alice, bob, carol)
+	s := c.states[1]
+	take := func(form func(State) []byte) Change {
+		t.Helper()
+		next, change, err := s.Extend([][]byte{form(s)}, c.acts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s = next
+		return change
+	}
+	byAlice := func(f func(State, Self, record.Account, time.Time) []byte, who record.Account) func(State) []byte {
+		return func(s State) []byte { return f(s, alice, who, now) }
+	}
+	joins := func(s State) []byte {
+		statement, err := Join(s.Statements(), c.acts, carol, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return statement
+	}
+	for i, step := range []struct {
+		form func(State) []byte
+		want Change
+	}{
+		{byAlice(State.Invite, "carol3"), Change{Invited: []Invited{{"carol3", "alice1"}}}},
+		{byAlice(State.Remove, "carol3"), Change{Withdrawn: []Gone{{"carol3", "alice1"}}}},
+		{byAlice(State.Invite, "carol3"), Change{Invited: []Invited{{"carol3", "alice1"}}}},
+		{joins, Change{Joined: []record.Account{"carol3"}}},
+		{byAlice(State.MakeAdmin, "carol3"), Change{Admins: []NewAdmin{{"carol3", "alice1"}}}},
+		{byAlice(State.Remove, "carol3"), Change{Gone: []Gone{{"carol3", "alice1"}}}},
+		{func(s State) []byte { return s.Leave(alice, now) }, Change{Gone: []Gone{{Account: "alice1"}}, Admins: []NewAdmin{{Account: "bob2"}}}},
+	} {
+		if got := take(step.form); !reflect.DeepEqual(got, step.want) {
+			t.Errorf("step %d: %+v, want %+v", i, got, step.want)
+		}
+	}
+}

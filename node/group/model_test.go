@@ -17,7 +17,8 @@ import (
 // reorders messages, delays sender keys, and starts new epochs in between; now and
 // then one asks another for what it lacks. Members leave, are removed, and come back;
 // while they are gone their devices go on listening, and talking, with all that they
-// have. The model is a set: who has been given which message.
+// have; who may come back into a private group is up to its admins. The model is a set:
+// who has been given which message.
 //
 // Every message opens at most once at each device, as its author's and unchanged, and
 // only where its author took the account for a member as it spoke: nothing from
@@ -28,7 +29,8 @@ func TestModel(t *testing.T) {
 	selves := []Self{newSelf(t, "alice1"), newSelf(t, "bob2"), newSelf(t, "bob2"), newSelf(t, "carol3")}
 	stranger := newSelf(t, "eve4")
 	rapid.Check(t, func(r *rapid.T) {
-		n := &network{circle: newCircle(t, selves...), opened: make(map[arrival]bool), secrets: make(map[uint64]secretOf), logs: make([][]Sealed, len(selves)), audience: make(map[string][]record.Account), wasGone: make(map[record.Account]bool)}
+		settings := record.Settings{Private: rapid.Bool().Draw(r, "private")}
+		n := &network{circle: newCircleWith(t, settings, selves...), opened: make(map[arrival]bool), secrets: make(map[uint64]secretOf), logs: make([][]Sealed, len(selves)), audience: make(map[string][]record.Account), wasGone: make(map[record.Account]bool)}
 		n.longest, n.servers = n.states[0].Statements(), n.states[0].Chain()
 		r.Repeat(map[string]func(*rapid.T){
 			"send":     func(r *rapid.T) { n.speak(r, device(r)) },
@@ -40,6 +42,8 @@ func TestModel(t *testing.T) {
 			"catchUp":  func(r *rapid.T) { n.catchUp(r, device(r)) },
 			"leave":    func(r *rapid.T) { n.leave(r, device(r)) },
 			"remove":   func(r *rapid.T) { n.remove(r, device(r), n.selves[device(r)].Account) },
+			"invite":   func(r *rapid.T) { n.invite(r, device(r), n.selves[device(r)].Account) },
+			"promote":  func(r *rapid.T) { n.promote(r, device(r), n.selves[device(r)].Account) },
 			"return":   func(r *rapid.T) { n.comeBack(r, device(r)) },
 			"repair":   func(r *rapid.T) { n.repair(r, device(r), device(r)) },
 			"restart":  func(r *rapid.T) { n.restart(r, device(r)) },
@@ -216,8 +220,7 @@ func (n *network) upToDate(r *rapid.T, i int) {
 	}
 }
 
-func (n *network) append(r *rapid.T, gone record.Account, statement []byte) {
-	n.wasGone[gone] = true
+func (n *network) append(r *rapid.T, statement []byte) {
 	n.longest = append(slices.Clip(n.longest), statement)
 	var err error
 	if n.servers, err = n.servers.Append(statement, n.acts); err != nil {
@@ -230,28 +233,61 @@ func (n *network) leave(r *rapid.T, i int) {
 	if len(n.states[i].Chain().Members()) == 1 {
 		r.Skip()
 	}
-	n.append(r, n.selves[i].Account, n.states[i].Leave(n.selves[i], now))
+	n.wasGone[n.selves[i].Account] = true
+	n.append(r, n.states[i].Leave(n.selves[i], now))
 }
 
 func (n *network) remove(r *rapid.T, i int, who record.Account) {
 	n.upToDate(r, i)
-	keeper, _ := n.states[i].Chain().Keeper()
-	if keeper != n.selves[i].Account || who == keeper || !n.states[i].Chain().Member(who) {
+	chain := n.states[i].Chain()
+	if !chain.Admin(n.selves[i].Account) || who == n.selves[i].Account || !chain.Member(who) && !chain.Invited(who) {
 		r.Skip()
 	}
-	n.append(r, who, n.states[i].Remove(n.selves[i], who, now))
+	if chain.Member(who) {
+		n.wasGone[who] = true
+	}
+	n.append(r, n.states[i].Remove(n.selves[i], who, now))
 }
 
-// comeBack lets an account join again, with a device that has forgotten the group.
-func (n *network) comeBack(r *rapid.T, i int) {
-	if account := n.selves[i].Account; n.servers.Member(account) || n.servers.Removed(account) {
+func (n *network) invite(r *rapid.T, i int, who record.Account) {
+	n.upToDate(r, i)
+	chain := n.states[i].Chain()
+	if !chain.Admin(n.selves[i].Account) || chain.Member(who) || chain.Invited(who) {
 		r.Skip()
 	}
-	statement, err := Join(n.longest, n.acts, n.selves[i], now)
-	if err != nil {
-		r.Fatal(err)
+	n.append(r, n.states[i].Invite(n.selves[i], who, now))
+}
+
+func (n *network) promote(r *rapid.T, i int, who record.Account) {
+	n.upToDate(r, i)
+	chain := n.states[i].Chain()
+	if !chain.Admin(n.selves[i].Account) || !chain.Member(who) || chain.Admin(who) {
+		r.Skip()
 	}
-	n.append(r, n.selves[i].Account, statement)
+	n.append(r, n.states[i].MakeAdmin(n.selves[i], who, now))
+}
+
+// comeBack lets an account join again, if it may, with a device that has forgotten the
+// group.
+func (n *network) comeBack(r *rapid.T, i int) {
+	account := n.selves[i].Account
+	var want error
+	switch invited := n.servers.Invited(account); {
+	case n.servers.Member(account):
+		want = ErrMember
+	case n.servers.Removed(account) && !invited:
+		want = ErrRemoved
+	case n.servers.Settings().Private && !invited:
+		want = ErrNotInvited
+	}
+	statement, err := Join(n.longest, n.acts, n.selves[i], now)
+	if !errors.Is(err, want) {
+		r.Fatalf("%s joins: %v, want %v", account, err, want)
+	}
+	if want != nil {
+		return
+	}
+	n.append(r, statement)
 	if n.states[i], err = FromChain(n.longest, n.acts, n.selves[i].Member); err != nil {
 		r.Fatal(err)
 	}
@@ -360,6 +396,9 @@ func roundTrip(t rapid.TB, s State, acts Acts) State {
 
 // check holds after every step.
 func (n *network) check(r *rapid.T) {
+	if members, admins := n.servers.Members(), n.servers.Admins(); len(members) > 0 && len(admins) == 0 {
+		r.Fatalf("nobody of %v is an admin", members)
+	}
 	for _, s := range n.states {
 		roundTrip(r, s, n.acts)
 		if len(s.buffered) > MaxBuffered || bufferedBytes(s.buffered) > MaxBufferedBytes || len(s.receivers) > MaxReceivers {

@@ -28,8 +28,10 @@ var (
 	ErrCommitment = errors.New("group: not the secret of this epoch")
 	// ErrMember means an account that is in the group already.
 	ErrMember = errors.New("group: already a member")
-	// ErrRemoved means an account that was removed and may not join again.
+	// ErrRemoved means an account that was removed and may not join again uninvited.
 	ErrRemoved = errors.New("group: was removed")
+	// ErrNotInvited means an account that is not invited to a private group.
+	ErrNotInvited = errors.New("group: not invited")
 )
 
 // Member is one device of a member.
@@ -78,10 +80,10 @@ type receiver struct {
 
 // Create makes a group with this account as its only member: the state, and the
 // statement to append at the servers. If they refuse it, forget both.
-func Create(name record.GroupName, self Self, now time.Time) (State, []byte, error) {
+func Create(name record.GroupName, settings record.Settings, self Self, now time.Time) (State, []byte, error) {
 	id, secret := record.NewGroupID(), key.NewEpoch()
 	statement := record.Statement{
-		Group: id, Op: record.CreateGroup, Name: name, Actor: self.Account, Device: self.Device,
+		Group: id, Op: record.CreateGroup, Name: name, Settings: settings, Actor: self.Account, Device: self.Device,
 		Commitment: Commit(secret, id, 1), At: now,
 	}.Sign(self.Signer)
 	s, err := FromChain([][]byte{statement}, self.acts, self.Member)
@@ -96,18 +98,21 @@ func Create(name record.GroupName, self Self, now time.Time) (State, []byte, err
 func (m Member) acts(a record.Account, d peer.ID) bool { return a == m.Account && d == m.Device }
 
 // Join returns the statement by which this account joins the group of a chain,
-// which it verifies. It returns ErrMember if the account is in it already, ErrRemoved
-// if it was removed.
+// which it verifies. It returns ErrMember if the account is in it already, and if it
+// is not invited ErrRemoved if it was removed, or ErrNotInvited if the group is private.
 func Join(statements [][]byte, acts Acts, self Self, now time.Time) ([]byte, error) {
 	chain, err := record.VerifyChain(statements, acts)
 	if err != nil {
 		return nil, fmt.Errorf("group: join: %w", err)
 	}
-	if chain.Member(self.Account) {
+	switch {
+	case chain.Member(self.Account):
 		return nil, ErrMember
-	}
-	if chain.Removed(self.Account) {
+	case chain.Invited(self.Account):
+	case chain.Removed(self.Account):
 		return nil, ErrRemoved
+	case chain.Settings().Private:
+		return nil, ErrNotInvited
 	}
 	return chain.Next(record.JoinGroup, self.Account, self.Device, now).Sign(self.Signer), nil
 }
@@ -117,9 +122,25 @@ func (s State) Leave(self Self, now time.Time) []byte {
 	return s.chain.Next(record.LeaveGroup, self.Account, self.Device, now).Sign(self.Signer)
 }
 
-// Remove returns the statement by which this account, the keeper, removes another.
+// Remove returns the statement by which this account, an admin, removes another or
+// withdraws its invitation.
 func (s State) Remove(self Self, who record.Account, now time.Time) []byte {
-	statement := s.chain.Next(record.RemoveMember, self.Account, self.Device, now)
+	return s.does(record.RemoveMember, self, who, now)
+}
+
+// Invite returns the statement by which this account, an admin, invites another.
+func (s State) Invite(self Self, who record.Account, now time.Time) []byte {
+	return s.does(record.Invite, self, who, now)
+}
+
+// MakeAdmin returns the statement by which this account, an admin, makes another
+// member one.
+func (s State) MakeAdmin(self Self, who record.Account, now time.Time) []byte {
+	return s.does(record.MakeAdmin, self, who, now)
+}
+
+func (s State) does(op record.GroupOp, self Self, who record.Account, now time.Time) []byte {
+	statement := s.chain.Next(op, self.Account, self.Device, now)
 	statement.Subject = who
 	return statement.Sign(self.Signer)
 }
@@ -141,15 +162,27 @@ func FromChain(statements [][]byte, acts Acts, self Member) (State, error) {
 type Change struct {
 	Joined       []record.Account // in the order in which they did
 	Gone         []Gone           // likewise, who left or was removed
+	Invited      []Invited        // likewise
+	Withdrawn    []Gone           // likewise, whose invitation was
+	Admins       []NewAdmin       // likewise
 	EpochStarted bool             // the secret is not here yet, unless it is accepted at once
 	Out          bool             // this account is no member any more: forget the group
 }
 
-// Gone is an account that is no member any more.
+// Gone is an account that is no member any more, or not invited any more.
 type Gone struct {
 	Account   record.Account
 	RemovedBy record.Account // empty: it left
 }
+
+// NewAdmin is a member who has become an admin.
+type NewAdmin struct {
+	Account record.Account
+	By      record.Account // empty: the last one has left
+}
+
+// Invited is an account that was invited.
+type Invited struct{ Account, By record.Account }
 
 // Extend appends statements to the chain. Those that the chain has already are
 // skipped where they are the same; others are refused with record.ErrChain or the
@@ -166,18 +199,12 @@ func (s State) Extend(statements [][]byte, acts Acts) (State, Change, error) {
 		if parsed.Seq < next.chain.Len() && slices.Equal(raw, next.statements[parsed.Seq]) {
 			continue
 		}
-		if next.chain, err = next.chain.Append(raw, acts); err != nil {
+		before := next.chain
+		if next.chain, err = before.Append(raw, acts); err != nil {
 			return s, Change{}, fmt.Errorf("group: extend: %w", err)
 		}
 		next.statements = append(next.statements, raw)
-		switch parsed.Op {
-		case record.JoinGroup:
-			change.Joined = append(change.Joined, parsed.Actor)
-		case record.LeaveGroup:
-			change.Gone = append(change.Gone, Gone{Account: parsed.Actor})
-		case record.RemoveMember:
-			change.Gone = append(change.Gone, Gone{parsed.Subject, parsed.Actor})
-		}
+		change.add(parsed, before, next.chain)
 	}
 	if len(change.Gone) > 0 {
 		// They have this device's chain. What it says from here on goes over another one,
@@ -191,6 +218,31 @@ func (s State) Extend(statements [][]byte, acts Acts) (State, Change, error) {
 	}
 	change.Out = !next.chain.Member(s.self.Account)
 	return next, change, nil
+}
+
+// add notes what a statement does to a chain.
+func (c *Change) add(s record.Statement, before, after record.Chain) {
+	for _, a := range after.Admins() {
+		if s.Op == record.MakeAdmin && a == s.Subject {
+			c.Admins = append(c.Admins, NewAdmin{a, s.Actor})
+		} else if !before.Admin(a) {
+			c.Admins = append(c.Admins, NewAdmin{Account: a})
+		}
+	}
+	switch s.Op {
+	case record.JoinGroup:
+		c.Joined = append(c.Joined, s.Actor)
+	case record.LeaveGroup:
+		c.Gone = append(c.Gone, Gone{Account: s.Actor})
+	case record.Invite:
+		c.Invited = append(c.Invited, Invited{s.Subject, s.Actor})
+	case record.RemoveMember:
+		if gone := (Gone{s.Subject, s.Actor}); before.Member(s.Subject) {
+			c.Gone = append(c.Gone, gone)
+		} else {
+			c.Withdrawn = append(c.Withdrawn, gone)
+		}
+	}
 }
 
 // beginEpoch drops what belonged to the epoch before. The chains of others stay:

@@ -14,6 +14,8 @@ type GroupSummary struct {
 	Name    record.GroupName
 	Members int
 	Mine    bool   // the asking account is in it
+	Invited bool   // the asking account is invited
+	Private bool   // others are not shown it
 	Length  uint64 // of its chain
 }
 
@@ -35,8 +37,8 @@ func (c *Client) AppendGroup(ctx context.Context, statement []byte) error {
 	return c.do(ctx, &pb.Request{Kind: &pb.Request_AppendGroup{AppendGroup: &pb.AppendGroup{Statement: statement}}})
 }
 
-// ListGroups returns all open groups by name, or only those that the account
-// is in.
+// ListGroups returns by name all groups that the account may know of: the open ones,
+// and those that it is in or invited to. With mine it returns only the latter.
 func (c *Client) ListGroups(ctx context.Context, mine bool) ([]GroupSummary, error) {
 	var all []GroupSummary
 	for after := ""; ; {
@@ -64,7 +66,8 @@ func (c *Client) ListGroups(ctx context.Context, mine bool) ([]GroupSummary, err
 }
 
 // GroupByName returns a group's chain from one statement on (0: all of it). It
-// returns wire.ErrNoGroup when there is none.
+// returns wire.ErrNoGroup when there is none, or none that the account may know of. Of
+// a private group that the account was in it returns the part up to the end of that.
 func (c *Client) GroupByName(ctx context.Context, name record.GroupName, from uint64) (GroupChain, error) {
 	first, err := c.chainPage(ctx, &pb.GetGroup{By: &pb.GetGroup_Name{Name: string(name)}, From: from})
 	if err != nil {
@@ -127,5 +130,6 @@ func summaryFromWire(g *pb.GroupSummary) (GroupSummary, error) {
 	}
 	return GroupSummary{
 		ID: record.GroupID(g.GetId()), Name: name, Members: int(g.GetMembers()), Mine: g.GetMine(), Length: g.GetLength(),
+		Invited: g.GetInvited(), Private: g.GetPrivate(),
 	}, nil
 }

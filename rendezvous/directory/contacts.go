@@ -235,7 +235,7 @@ func (d *Directory) SeenBy(account record.Account, asking ...record.Account) (se
 				continue
 			}
 			if !read {
-				if groups, err = groupNames(r, account); err != nil {
+				if groups, err = groupsOf(r, account); err != nil {
 					return err
 				}
 				read = true
@@ -249,8 +249,8 @@ func (d *Directory) SeenBy(account record.Account, asking ...record.Account) (se
 	return seen, err
 }
 
-// groupNames returns the groups that an account is in.
-func groupNames(r Reader, account record.Account) (names []record.GroupName, err error) {
+// groupsOf returns the groups that an account is in.
+func groupsOf(r Reader, account record.Account) (names []record.GroupName, err error) {
 	prefix := accountKey(account, 'g')
 	err = r.Scan(prefix, nil, func(key, _ []byte) (bool, error) {
 		names = append(names, record.GroupName(key[len(prefix):]))

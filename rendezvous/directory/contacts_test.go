@@ -144,7 +144,7 @@ func TestSeenBy(t *testing.T) {
 	b.ok(directory.AppendGroup(bob.Create(record.NewGroupID(), "others")))
 	sees("in different groups", "alice1")
 	chain := func() record.Chain {
-		page, err := b.Group(id, 0, 1)
+		page, err := b.Group("alice1", id, 0, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

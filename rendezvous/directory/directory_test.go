@@ -89,9 +89,11 @@ func withoutPosition(dump []storetest.Pair) []storetest.Pair {
 	return slices.DeleteFunc(dump, func(p storetest.Pair) bool { return string(p.Key) == "p" })
 }
 
-func (b *bench) chain(id record.GroupID) record.Chain {
+// chain returns a group's chain; of a private one somebody has to be named who may
+// know of it.
+func (b *bench) chain(id record.GroupID, as ...record.Account) record.Chain {
 	b.Helper()
-	page, err := b.Group(id, 0, 1)
+	page, err := b.Group(append(as, "somebody1")[0], id, 0, 1)
 	if err != nil {
 		b.Fatal(err)
 	}

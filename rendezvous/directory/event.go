@@ -17,7 +17,7 @@ type AccountChanged struct{ Account record.Account }
 type GroupChanged struct {
 	Group    record.GroupID
 	Length   uint64           // of the chain
-	Concerns []record.Account // its members, and whoever has just ceased to be one
+	Concerns []record.Account // its members, whoever has just ceased to be one, and whose invitation has come or gone
 }
 
 // KeysLow says that a device's one-time prekeys run out.

@@ -2,8 +2,8 @@ package directory
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
-	"fmt"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -36,6 +36,8 @@ func appendGroup(w Writer, c *pb.AppendGroup) ([]Event, error) {
 		}
 	case err != nil:
 		return nil, err
+	case !before.Shows(s.Actor):
+		return nil, wire.ErrNoGroup
 	}
 	chain, err := extend(w, before, s, signed)
 	if err != nil {
@@ -53,10 +55,6 @@ func extend(r Reader, before record.Chain, s record.Statement, signed []byte) (r
 	}
 	acts := func(_ record.Account, device peer.ID) bool { return log.Has(device) }
 	chain, err := before.Append(signed, acts)
-	if err != nil && s.Op == record.JoinGroup && !before.Member(s.Actor) &&
-		len(before.Members()) >= record.MaxMembers {
-		return chain, fmt.Errorf("%w: at most %d members", wire.ErrFull, record.MaxMembers)
-	}
 	if err != nil {
 		return chain, refuse(err)
 	}
@@ -86,27 +84,52 @@ func saveStatement(w Writer, chain record.Chain, s record.Statement, signed []by
 			return nil, err
 		}
 	}
-	concerned := members
-	switch s.Op {
-	case record.CreateGroup, record.JoinGroup:
-		if err := w.Set(keyMembership(s.Actor, chain.Name()), id[:]); err != nil {
-			return nil, err
-		}
-	case record.LeaveGroup, record.RemoveMember:
-		gone := s.Actor
-		if s.Op == record.RemoveMember {
-			gone = s.Subject
-		}
-		if err := w.Delete(keyMembership(gone, chain.Name())); err != nil {
-			return nil, err
-		}
-		if err := leaveMail(w, id, gone); err != nil {
-			return nil, err
-		}
-		concerned = append(members, gone)
+	concerned, err := saveMemberships(w, chain, s)
+	if err != nil {
+		return nil, err
 	}
-	err := save(w, keyGroupName(chain.Name()), &pb.Group{
-		Id: id[:], Members: uint32(len(members)), Length: chain.Len(),
+	err = save(w, keyGroupName(chain.Name()), &pb.Group{
+		Id: id[:], Members: uint32(len(members)), Length: chain.Len(), Private: chain.Settings().Private,
 	})
-	return []Event{GroupChanged{Group: id, Length: chain.Len(), Concerns: concerned}}, err
+	return []Event{GroupChanged{Group: id, Length: chain.Len(), Concerns: append(members, concerned...)}}, err
+}
+
+// saveMemberships stores what a statement changes for accounts, and returns whom it
+// concerns that is no member after it.
+func saveMemberships(w Writer, chain record.Chain, s record.Statement) (concerned []record.Account, err error) {
+	id := chain.ID()
+	switch s.Op {
+	case record.CreateGroup:
+		if !chain.Settings().Private {
+			err = w.Set(keyOpenGroup(chain.Name()), id[:])
+		}
+		return nil, errors.Join(err, w.Set(keyMembership(s.Actor, chain.Name()), id[:]))
+	case record.JoinGroup:
+		return nil, errors.Join(
+			w.Set(keyMembership(s.Actor, chain.Name()), id[:]),
+			w.Delete(keyInvitation(s.Actor, chain.Name())), w.Delete(keyFormer(s.Actor, id)))
+	case record.Invite:
+		return []record.Account{s.Subject}, w.Set(keyInvitation(s.Subject, chain.Name()), id[:])
+	case record.LeaveGroup:
+		return []record.Account{s.Actor}, endMembership(w, chain, s.Actor)
+	case record.RemoveMember:
+		return []record.Account{s.Subject}, errors.Join(
+			endMembership(w, chain, s.Subject), w.Delete(keyInvitation(s.Subject, chain.Name())))
+	default:
+		return nil, nil
+	}
+}
+
+// endMembership removes what there is of an account's membership. Who has been in a
+// private group may see its chain as it is now for ever: their devices learn from it
+// that they are out.
+func endMembership(w Writer, chain record.Chain, gone record.Account) error {
+	member, err := has(w, keyMembership(gone, chain.Name()))
+	if err != nil || !member { // it was an invitation
+		return err
+	}
+	if chain.Settings().Private {
+		err = w.Set(keyFormer(gone, chain.ID()), binary.BigEndian.AppendUint64(nil, chain.Len()))
+	}
+	return errors.Join(err, w.Delete(keyMembership(gone, chain.Name())), leaveMail(w, chain.ID(), gone))
 }

@@ -47,7 +47,7 @@ func TestGroups(t *testing.T) {
 	if _, err := b.GroupByName("others"); !errors.Is(err, wire.ErrNoGroup) {
 		t.Errorf("GroupByName: %v", err)
 	}
-	if _, err := b.Group(record.GroupID{9}, 0, 1); !errors.Is(err, wire.ErrNoGroup) {
+	if _, err := b.Group("alice1", record.GroupID{9}, 0, 1); !errors.Is(err, wire.ErrNoGroup) {
 		t.Errorf("Group: %v", err)
 	}
 	if got, err := b.GroupsOf("bob1"); err != nil || !slices.Equal(got, []record.GroupID{id}) {
@@ -72,7 +72,7 @@ func TestLeavingAndRemoving(t *testing.T) {
 	b.ok(directory.AppendGroup(alice.Create(id, "friends")))
 	b.ok(directory.AppendGroup(bob.Join(b.chain(id))))
 	b.ok(directory.AppendGroup(carol.Join(b.chain(id))))
-	b.refused(wire.ErrRefused, "removed by another than the keeper", directory.AppendGroup(bob.Remove(b.chain(id), "carol1")))
+	b.refused(wire.ErrRefused, "removed by another than an admin", directory.AppendGroup(bob.Remove(b.chain(id), "carol1")))
 	r := b.ok(directory.AppendGroup(alice.Remove(b.chain(id), "carol1")))
 	if concerns := r.Events[0].(directory.GroupChanged).Concerns; !slices.Equal(concerns, []record.Account{"alice1", "bob1", "carol1"}) {
 		t.Errorf("the removal concerns %v", concerns)
@@ -88,10 +88,83 @@ func TestLeavingAndRemoving(t *testing.T) {
 		t.Errorf("listed as %+v, %v", page, err)
 	}
 	b.ok(directory.AppendGroup(alice.Join(b.chain(id)))) // who left may come back
-	b.refused(wire.ErrRefused, "removed by who was the keeper", directory.AppendGroup(alice.Remove(b.chain(id), "bob1")))
+	b.refused(wire.ErrRefused, "removed by who was an admin", directory.AppendGroup(alice.Remove(b.chain(id), "bob1")))
 	b.ok(directory.AppendGroup(bob.Remove(b.chain(id), "alice1")))
 	b.ok(directory.AppendGroup(bob.Leave(b.chain(id))))
 	b.refused(wire.ErrGroupTaken, "the name of a group that all have left", directory.AppendGroup(bob.Create(record.GroupID{8}, "friends")))
+}
+
+// A private group is nothing for everybody but its members and who is invited: in
+// lists, by name and by ID, and when somebody tries to join. Who has left sees the
+// chain up to then.
+func TestPrivateGroup(t *testing.T) {
+	b := newBench(t)
+	alice, bob, carol := b.signUp("alice1"), b.signUp("bob1"), b.signUp("carol1")
+	id := record.GroupID{7}
+	b.ok(directory.AppendGroup(alice.CreateWith(id, "secret", record.Settings{Private: true, History: 9})))
+	b.ok(directory.AppendGroup(carol.Create(record.GroupID{8}, "open")))
+	chain := func() record.Chain { return b.chain(id, "alice1", "bob1") }
+	shows := func(account record.Account, want string, length int) {
+		t.Helper()
+		for _, mine := range []bool{false, true} {
+			line := ""
+			page, _, err := b.Groups(directory.GroupQuery{For: account, Mine: mine, Limit: 10})
+			for _, g := range page {
+				if g.Private != (g.Name == "secret") || g.Name == "open" && g.Invited {
+					t.Errorf("listed as %+v", g)
+				}
+				if g.Name == "secret" {
+					line = fmt.Sprintf("%d %t %t", g.Members, g.Mine, g.Invited)
+				}
+			}
+			if err != nil || line != want {
+				t.Errorf("%s is shown %q, %v; want %q", account, line, err, want)
+			}
+		}
+		page, err := b.Group(account, id, 0, 100)
+		if length == 0 && !errors.Is(err, wire.ErrNoGroup) {
+			t.Errorf("%s is shown %d statements, %v", account, len(page.Statements), err)
+		}
+		if length > 0 && (err != nil || len(page.Statements) != length || page.Length != uint64(length)) {
+			t.Errorf("%s is shown %d statements of %d, %v; want %d", account, len(page.Statements), page.Length, err, length)
+		}
+		if beyond, err := b.Group(account, id, uint64(length), 100); length > 0 && (err != nil || len(beyond.Statements) != 0) {
+			t.Errorf("%s is shown %d statements more, %v", account, len(beyond.Statements), err)
+		}
+	}
+	shows("alice1", "1 true false", 1)
+	shows("bob1", "", 0)
+	b.refused(wire.ErrNoGroup, "a join uninvited", directory.AppendGroup(bob.Join(chain())))
+	b.refused(wire.ErrNoGroup, "a rekey by a stranger", directory.AppendGroup(bob.Rekey(chain())))
+	b.refused(wire.ErrGroupTaken, "the name of a private group", directory.AppendGroup(bob.Create(record.GroupID{9}, "secret")))
+
+	r := b.ok(directory.AppendGroup(alice.Invite(chain(), "bob1")))
+	if concerns := r.Events[0].(directory.GroupChanged).Concerns; !slices.Equal(concerns, []record.Account{"alice1", "bob1"}) {
+		t.Errorf("the invitation concerns %v", concerns)
+	}
+	shows("bob1", "1 false true", 2)
+	shows("carol1", "", 0)
+	b.refused(wire.ErrRefused, "an invitation by who is invited", directory.AppendGroup(bob.Invite(chain(), "carol1")))
+	b.ok(directory.AppendGroup(bob.Join(chain())))
+	shows("bob1", "2 true false", 3)
+	b.refused(wire.ErrRefused, "an invitation by a member", directory.AppendGroup(bob.Invite(chain(), "carol1")))
+	b.ok(directory.AppendGroup(alice.Invite(chain(), "carol1")))
+	b.ok(directory.AppendGroup(alice.Remove(chain(), "carol1")))
+	shows("carol1", "", 0) // and no trace is left
+	b.ok(directory.AppendGroup(bob.Leave(chain())))
+	b.ok(directory.AppendGroup(alice.Rekey(chain())))
+	shows("bob1", "", 6)
+	b.refused(wire.ErrNoGroup, "a join by who has left", directory.AppendGroup(bob.Join(chain())))
+	b.ok(directory.AppendGroup(alice.Invite(chain(), "bob1")))
+	shows("bob1", "1 false true", 8)
+	b.ok(directory.AppendGroup(alice.Remove(chain(), "bob1")))
+	shows("bob1", "", 6)
+	b.ok(directory.AppendGroup(alice.Invite(chain(), "bob1")))
+	b.ok(directory.AppendGroup(bob.Join(chain())))
+	b.ok(directory.AppendGroup(alice.MakeAdmin(chain(), "bob1")))
+	b.ok(directory.AppendGroup(bob.Remove(chain(), "alice1")))
+	shows("alice1", "", 13)
+	shows("bob1", "1 true false", 13)
 }
 
 func TestLargeGroup(t *testing.T) {
@@ -105,7 +178,7 @@ func TestLargeGroup(t *testing.T) {
 
 	var statements [][]byte
 	for {
-		page, err := b.Group(id, uint64(len(statements)), wire.ChainPage)
+		page, err := b.Group("p0", id, uint64(len(statements)), wire.ChainPage)
 		if err != nil || len(page.Statements) > wire.ChainPage {
 			t.Fatalf("page of %d, %v", len(page.Statements), err)
 		}
@@ -157,6 +230,8 @@ func TestListings(t *testing.T) {
 		{directory.GroupQuery{For: "alice1", Mine: true}, "a:2:true b-b:1:true | c:1:true d:1:true "},
 		{directory.GroupQuery{For: "bob1", Mine: true}, "a:2:true b:1:true "},
 		{directory.GroupQuery{For: "carol1", Mine: true}, ""},
+		{directory.GroupQuery{For: "carol1", After: "b"}, "b-b:1:false c:1:false | d:1:false "},
+		{directory.GroupQuery{For: "bob1", Mine: true, After: "a"}, "b:1:true "},
 	} {
 		if got := list(c.q); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.q, got, c.want)

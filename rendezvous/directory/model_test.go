@@ -33,6 +33,13 @@ type model struct {
 	groups map[record.GroupName]record.Chain
 
 	contacts map[record.Account]letIn
+	left     map[stay]uint64 // how long the chain was then
+}
+
+// stay is somebody's in a group.
+type stay struct {
+	who   record.Account
+	group record.GroupName
 }
 
 var (
@@ -49,13 +56,14 @@ func TestModel(t *testing.T) {
 			store:  storetest.NewMemory(),
 			people: map[record.Account]*directorytest.Person{},
 			stock:  map[peer.ID][][]byte{}, bundle: map[peer.ID][]byte{}, starts: map[peer.ID]start{},
-			groups: map[record.GroupName]record.Chain{}, contacts: map[record.Account]letIn{},
+			groups: map[record.GroupName]record.Chain{}, left: map[stay]uint64{}, contacts: map[record.Account]letIn{},
 		}
 		m.open(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"signUp": m.signUp, "addDevice": m.addDevice, "revoke": m.revoke,
 			"publish": m.publish, "take": m.take, "start": m.start, "setContacts": m.setContacts,
-			"create": m.create, "join": m.join, "rekey": m.rekey, "leave": m.leave, "remove": m.remove, "again": m.again,
+			"create": m.create, "join": m.join, "rekey": m.rekey, "leave": m.leave, "remove": m.remove,
+			"invite": m.invite, "promote": m.promote, "again": m.again,
 			"flush": m.flush, "crash": m.crash, "": func(*rapid.T) {},
 		})
 		m.flush(t)
@@ -213,7 +221,7 @@ func (m *model) create(t *rapid.T) {
 	if p == nil {
 		t.Skip("nobody")
 	}
-	statement := p.Create(record.NewGroupID(), name)
+	statement := p.CreateWith(record.NewGroupID(), name, record.Settings{Private: rapid.Bool().Draw(t, "private")})
 	_, taken := m.groups[name]
 	switch {
 	case taken:
@@ -226,7 +234,9 @@ func (m *model) create(t *rapid.T) {
 }
 
 func (m *model) join(t *rapid.T) {
-	m.append(t, (*directorytest.Person).Join, func(c record.Chain, a record.Account) bool { return !c.Member(a) && !c.Removed(a) })
+	m.append(t, (*directorytest.Person).Join, func(c record.Chain, a record.Account) bool {
+		return !c.Member(a) && (c.Invited(a) || !c.Settings().Private && !c.Removed(a))
+	})
 }
 func (m *model) rekey(t *rapid.T) { m.append(t, (*directorytest.Person).Rekey, record.Chain.Member) }
 func (m *model) leave(t *rapid.T) { m.append(t, (*directorytest.Person).Leave, record.Chain.Member) }
@@ -234,9 +244,32 @@ func (m *model) leave(t *rapid.T) { m.append(t, (*directorytest.Person).Leave, r
 func (m *model) remove(t *rapid.T) {
 	who := someName.Draw(t, "whom")
 	m.append(t, func(p *directorytest.Person, c record.Chain) []byte { return p.Remove(c, who) }, func(c record.Chain, a record.Account) bool {
-		keeper, ok := c.Keeper()
-		return ok && a == keeper && who != keeper && c.Member(who)
+		return c.Admin(a) && who != a && (c.Member(who) || c.Invited(who))
 	})
+}
+
+func (m *model) invite(t *rapid.T) {
+	who := someName.Draw(t, "whom")
+	m.append(t, func(p *directorytest.Person, c record.Chain) []byte { return p.Invite(c, who) }, func(c record.Chain, a record.Account) bool {
+		return c.Admin(a) && !c.Member(who) && !c.Invited(who)
+	})
+}
+
+func (m *model) promote(t *rapid.T) {
+	who := someName.Draw(t, "whom")
+	m.append(t, func(p *directorytest.Person, c record.Chain) []byte { return p.MakeAdmin(c, who) }, func(c record.Chain, a record.Account) bool {
+		return c.Admin(a) && c.Member(who) && !c.Admin(who)
+	})
+}
+
+// insider returns somebody who may see a group's chain, if there is anybody.
+func (m *model) insider(c record.Chain) record.Account {
+	for name := range m.people {
+		if c.Shows(name) {
+			return name
+		}
+	}
+	return "nobody1"
 }
 
 // append queues a statement that not everybody may make.
@@ -248,6 +281,10 @@ func (m *model) append(t *rapid.T, sign func(*directorytest.Person, record.Chain
 		t.Skip("nobody or nowhere")
 	}
 	statement := sign(p, chain)
+	if !chain.Shows(p.Account) {
+		m.queue(directory.AppendGroup(statement), wants(wire.ErrNoGroup))
+		return
+	}
 	if !may(chain, p.Account) || !p.Log.Has(p.Devices[0].ID()) {
 		m.queue(directory.AppendGroup(statement), wants(wire.ErrRefused))
 		return
@@ -259,6 +296,14 @@ func (m *model) extend(chain record.Chain, name record.GroupName, statement []by
 	next, err := chain.Append(statement, func(record.Account, peer.ID) bool { return true })
 	if err != nil {
 		panic(err)
+	}
+	for who := range m.people {
+		switch {
+		case chain.Member(who) && !next.Member(who):
+			m.left[stay{who, name}] = next.Len()
+		case next.Member(who):
+			delete(m.left, stay{who, name})
+		}
 	}
 	m.groups[name] = next
 	m.queue(directory.AppendGroup(statement), wants(nil))
@@ -273,7 +318,7 @@ func (m *model) again(t *rapid.T) {
 		t.Skip("nothing yet")
 	}
 	seq := rapid.Uint64Range(0, chain.Len()-1).Draw(t, "seq")
-	page, err := m.Group(chain.ID(), seq, 1)
+	page, err := m.Group(m.insider(chain), chain.ID(), seq, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,30 +398,50 @@ func (m *model) compare(t *rapid.T) {
 	}
 }
 
+// compareGroups asks for all groups as an account: those that it may know of are
+// listed and shown, and of a private one that it has left the part that it knew.
 func (m *model) compareGroups(t *rapid.T, asking record.Account) {
 	page, more, err := m.Groups(directory.GroupQuery{For: asking, Limit: 10})
-	if err != nil || more || len(page) != len(m.groups) {
-		t.Fatalf("%d groups, %v; want %d", len(page), err, len(m.groups))
+	if err != nil || more {
+		t.Fatalf("%d groups and more: %t, %v", len(page), more, err)
 	}
-	mine := 0
+	listed := make(map[record.GroupName]directory.GroupSummary)
 	for _, g := range page {
-		chain := m.groups[g.Name]
-		want := directory.GroupSummary{
-			ID: chain.ID(), Name: chain.Name(), Members: len(chain.Members()), Mine: chain.Member(asking), Length: chain.Len(),
+		listed[g.Name] = g
+	}
+	mine, concern := 0, 0
+	for name, chain := range m.groups {
+		var want directory.GroupSummary
+		length := m.left[stay{asking, name}]
+		if chain.Shows(asking) {
+			length = chain.Len()
+			want = directory.GroupSummary{
+				ID: chain.ID(), Name: name, Members: len(chain.Members()), Length: length,
+				Mine: chain.Member(asking), Invited: chain.Invited(asking), Private: chain.Settings().Private,
+			}
 		}
-		if g != want {
-			t.Fatalf("group %+v, want %+v", g, want)
+		if listed[name] != want {
+			t.Fatalf("%s is listed for %s as %+v, want %+v", name, asking, listed[name], want)
 		}
-		if g.Mine {
+		stored, err := m.Group(asking, chain.ID(), 0, record.MaxChain)
+		if length == 0 && !errors.Is(err, wire.ErrNoGroup) {
+			t.Fatalf("%s is shown to %s, %v", name, asking, err)
+		}
+		if length > 0 && (err != nil || stored.Chain.Head() != chain.Head() || stored.Length != length || uint64(len(stored.Statements)) != length) {
+			t.Fatalf("%s is shown %d statements of %d, %v", asking, len(stored.Statements), stored.Length, err)
+		}
+		if want.Mine {
 			mine++
 		}
-		stored, err := m.Group(g.ID, 0, record.MaxChain)
-		if err != nil || stored.Chain.Head() != chain.Head() || uint64(len(stored.Statements)) != chain.Len() {
-			t.Fatalf("chain of %d, %v", len(stored.Statements), err)
+		if want.Mine || want.Invited {
+			concern++
 		}
 	}
 	if ids, err := m.GroupsOf(asking); err != nil || len(ids) != mine {
 		t.Fatalf("in %d groups, %v; want %d", len(ids), err, mine)
+	}
+	if page, _, err := m.Groups(directory.GroupQuery{For: asking, Mine: true, Limit: 10}); err != nil || len(page) != concern {
+		t.Fatalf("%d groups concern %s, %v; want %d", len(page), asking, err, concern)
 	}
 }
 

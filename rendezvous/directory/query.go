@@ -2,7 +2,6 @@ package directory
 
 import (
 	"crypto/ed25519"
-	"errors"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -90,104 +89,4 @@ func (d *Directory) Size() (Size, error) {
 		return err
 	})
 	return size, err
-}
-
-// GroupSummary is a line of a listing.
-type GroupSummary struct {
-	ID      record.GroupID
-	Name    record.GroupName
-	Members int
-	Mine    bool // the asking account is in it
-	Length  uint64
-}
-
-// GroupQuery asks for a page of groups, by name.
-type GroupQuery struct {
-	For   record.Account   // who asks
-	Mine  bool             // only those that the asking account is in
-	After record.GroupName // the page before ended with it; empty: from the first
-	Limit int              // groups a page, above 0
-}
-
-// Groups returns a page of groups and whether there are more.
-func (d *Directory) Groups(q GroupQuery) (page []GroupSummary, more bool, err error) {
-	prefix := []byte("n")
-	if q.Mine {
-		prefix = accountKey(q.For, 'g')
-	}
-	from := append(append(append([]byte{}, prefix...), q.After...), 0) // just above After
-	if q.After == "" {
-		from = prefix
-	}
-	err = d.store.View(func(r Reader) error {
-		return r.Scan(prefix, from, func(key, _ []byte) (bool, error) {
-			if len(page) == q.Limit {
-				more = true
-				return false, nil
-			}
-			summary, err := summarise(r, record.GroupName(key[len(prefix):]), q.For)
-			page = append(page, summary)
-			return true, err
-		})
-	})
-	return page, more, err
-}
-
-func summarise(r Reader, name record.GroupName, asking record.Account) (GroupSummary, error) {
-	var g pb.Group
-	if err := load(r, keyGroupName(name), &g); err != nil {
-		return GroupSummary{}, err
-	}
-	mine, err := has(r, keyMembership(asking, name))
-	return GroupSummary{
-		ID: record.GroupID(g.GetId()), Name: name, Members: int(g.GetMembers()), Mine: mine, Length: g.GetLength(),
-	}, err
-}
-
-// GroupByName returns a group's ID, or wire.ErrNoGroup.
-func (d *Directory) GroupByName(name record.GroupName) (record.GroupID, error) {
-	var g pb.Group
-	err := d.store.View(func(r Reader) error {
-		return orElse(load(r, keyGroupName(name), &g), wire.ErrNoGroup)
-	})
-	if err != nil {
-		return record.GroupID{}, err
-	}
-	return record.GroupID(g.GetId()), nil
-}
-
-// GroupPage is a part of a group's chain.
-type GroupPage struct {
-	Chain      record.Chain // the whole, verified
-	From       uint64
-	Statements [][]byte // signed record.Statements from number From on
-}
-
-// Group returns at most limit statements of a group's chain, beginning with
-// number from, or wire.ErrNoGroup. There are more if Chain.Len says so.
-func (d *Directory) Group(id record.GroupID, from uint64, limit int) (GroupPage, error) {
-	page := GroupPage{From: from}
-	err := d.store.View(func(r Reader) (err error) {
-		if page.Chain, err = loadChain(r, id); err != nil {
-			return orElse(err, wire.ErrNoGroup)
-		}
-		page.Statements, err = collect(r, groupKey(id, 's'), keyStatement(id, from), limit)
-		return err
-	})
-	return page, err
-}
-
-// GroupsOf returns the groups that an account is in, by name.
-func (d *Directory) GroupsOf(account record.Account) ([]record.GroupID, error) {
-	var ids []record.GroupID
-	err := d.store.View(func(r Reader) error {
-		return r.Scan(accountKey(account, 'g'), nil, func(_, id []byte) (bool, error) {
-			if len(id) != len(record.GroupID{}) {
-				return false, errors.New("directory: stored group ID is malformed")
-			}
-			ids = append(ids, record.GroupID(id))
-			return true, nil
-		})
-	})
-	return ids, err
 }

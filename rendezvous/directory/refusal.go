@@ -21,7 +21,7 @@ func refuse(err error) error {
 		return fmt.Errorf("%w: %w", wire.ErrConflict, err)
 	case errors.Is(err, record.ErrRule):
 		return fmt.Errorf("%w: %w", wire.ErrRefused, err)
-	case errors.Is(err, record.ErrTooLong):
+	case errors.Is(err, record.ErrTooLong), errors.Is(err, record.ErrFull):
 		return fmt.Errorf("%w: %w", wire.ErrFull, err)
 	default:
 		return fmt.Errorf("%w: %w", wire.ErrBadRequest, err)

@@ -23,7 +23,6 @@ import (
 //	a <account> 0 s <device>       pb.Stock
 //	a <account> 0 r <device>       pb.Generation
 //	a <account> 0 o <device> <id>  signed record.OneTimePrekey
-//	a <account> 0 g <group name>   group ID
 //	a <account> 0 q <device>       pb.Queue of letters for the device
 //	a <account> 0 m <device> <n>   pb.Letter
 //	a <account> 0 v <device> <n>   its envelope
@@ -31,8 +30,12 @@ import (
 //	a <account> 0 f <device> <sender>                        pb.Share
 //	a <account> 0 k                pb.Contacts
 //	a <account> 0 c <account>      standing of the other with it, one byte
+//	a <account> 0 g <group name>   group ID: a member
+//	a <account> 0 j <group name>   group ID: invited
+//	a <account> 0 x <group ID>     length of a private group's chain when the account ceased to be a member
 //	d <device>                     account
 //	n <group name>                 pb.Group
+//	l <group name>                 group ID: an open group, for everybody's list
 //	g <group ID> c                 state of the record.Chain
 //	g <group ID> s <seq>           signed record.Statement
 //	g <group ID> q                 pb.Queue of letters in the group
@@ -84,8 +87,14 @@ func keyMembership(a record.Account, g record.GroupName) []byte {
 func keyContacts(a record.Account) []byte        { return accountKey(a, 'k') }
 func keyStanding(a, other record.Account) []byte { return accountKey(a, 'c', []byte(other)...) }
 
-func keyDevice(d peer.ID) []byte             { return append([]byte("d"), d...) }
-func keyGroupName(n record.GroupName) []byte { return append([]byte("n"), n...) }
+func keyInvitations(a record.Account) []byte { return accountKey(a, 'j') }
+func keyInvitation(a record.Account, g record.GroupName) []byte {
+	return append(keyInvitations(a), g...)
+}
+func keyFormer(a record.Account, id record.GroupID) []byte { return accountKey(a, 'x', id[:]...) }
+func keyDevice(d peer.ID) []byte                           { return append([]byte("d"), d...) }
+func keyGroupName(n record.GroupName) []byte               { return append([]byte("n"), n...) }
+func keyOpenGroup(n record.GroupName) []byte               { return append([]byte("l"), n...) }
 
 func groupKey(id record.GroupID, field byte) []byte {
 	return append(append([]byte("g"), id[:]...), field)

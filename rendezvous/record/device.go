@@ -12,12 +12,13 @@ import (
 
 const deviceLabel = "tryst device entry 1"
 
-// Errors of device logs.
+// Errors of device logs and membership chains.
 var (
 	ErrChain   = errors.New("record: does not continue the chain")
 	ErrRule    = errors.New("record: the rules do not allow it")
 	ErrFork    = errors.New("record: contradicts what was seen before")
 	ErrTooLong = errors.New("record: chain is full")
+	ErrFull    = errors.New("record: the group is full")
 )
 
 // DeviceOp is what an entry does to its device.

@@ -65,7 +65,7 @@ func FuzzOneTimePrekey(f *testing.F) {
 }
 
 func FuzzStatement(f *testing.F) {
-	fuzz(f, bodies("create statement", "join statement"), parseStatement, func(s Statement) []byte { return s.Sign(unsigned{}) })
+	fuzz(f, bodies("create statement", "invite statement", "join statement"), parseStatement, func(s Statement) []byte { return s.Sign(unsigned{}) })
 }
 
 func FuzzDeviceLogState(f *testing.F) {
@@ -76,7 +76,7 @@ func FuzzDeviceLogState(f *testing.F) {
 
 func FuzzChainState(f *testing.F) {
 	chain, _ := chainOf(f, 3)
-	fuzz(f, [][]byte{chain.State()}, RestoreChain, Chain.State)
+	fuzz(f, [][]byte{chain.State(), busyChain(f).State()}, RestoreChain, Chain.State)
 }
 
 // FuzzSigned gives every verifier whole signed records.

@@ -16,12 +16,17 @@ const (
 	// MaxMembers bounds a group: each member device costs one sender key
 	// message an epoch.
 	MaxMembers = 256
-	// MaxRemoved bounds the accounts that a group remembers as removed: the keeper of an
-	// open group who needs more makes another group.
-	MaxRemoved = MaxMembers
+	// MaxInvited bounds a group's open invitations: one for each who may be in it.
+	MaxInvited = MaxMembers
 	// MaxChain bounds a group's membership chain, so that a newcomer can
 	// always fetch and check it whole (about 350 bytes a statement).
 	MaxChain = 2048
+	// MaxRemoved is how many accounts a chain can have removed: each takes a statement
+	// to come and one to go.
+	MaxRemoved = MaxChain / 2
+	// MaxHistory bounds the messages that a group's newcomers are given: some screens
+	// full, which a member's device keeps the keys of (250 bytes each).
+	MaxHistory = 500
 	// MaxPrekeys bounds the one-time prekeys that one device keeps in the
 	// directory: at 1.4 KB each a full stock fits one replicated command.
 	MaxPrekeys = 100

@@ -70,6 +70,8 @@ func kinds() []kind {
 		p.DH[3], p.KEM[KEMSize-1] = 4, 5
 	})
 	create := Statement{Group: GroupID{1}, Op: CreateGroup, Name: "friends", Actor: "alice42", Device: device.id(), Commitment: Hash{8}, At: now}
+	create.Settings = Settings{Private: true, History: 50}
+	invite := Statement{Group: GroupID{1}, Seq: 3, Prev: Hash{2}, Op: Invite, Actor: "alice42", Subject: "bob7", Device: device.id(), At: now}
 	join := Statement{Group: GroupID{1}, Seq: 4, Prev: Hash{2}, Op: JoinGroup, Actor: "bob7", Device: device.id(), At: now}
 	return []kind{
 		{"certificate", certificate.Sign(identity), certificate,
@@ -100,6 +102,9 @@ func kinds() []kind {
 			func(s []byte) (any, error) { return VerifyOneTimePrekey(s, device.id()) },
 			func(v any) []byte { return v.(OneTimePrekey).Sign(device) }},
 		{"create statement", create.Sign(device), create,
+			func(s []byte) (any, error) { return ParseStatement(s) },
+			func(v any) []byte { return v.(Statement).Sign(device) }},
+		{"invite statement", invite.Sign(device), invite,
 			func(s []byte) (any, error) { return ParseStatement(s) },
 			func(v any) []byte { return v.(Statement).Sign(device) }},
 		{"join statement", join.Sign(device), join,
@@ -160,7 +165,7 @@ func TestKindsAreDistinct(t *testing.T) {
 				continue
 			}
 			if bytes.HasPrefix(other.signed, k.signed[:len(statementLabel)]) {
-				continue // the two statements share a label
+				continue // the statements share a label
 			}
 			if _, err := k.verify(other.signed); !errors.Is(err, ErrMalformed) {
 				t.Errorf("a %s read as %s: %v", other.name, k.name, err)

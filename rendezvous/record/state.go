@@ -12,7 +12,7 @@ import (
 
 const (
 	logStateLabel   = "tryst device log state 1"
-	chainStateLabel = "tryst membership chain state 1"
+	chainStateLabel = "tryst membership chain state 2"
 )
 
 // State returns the log's state in canonical encoding, at most 11 KB.
@@ -53,20 +53,29 @@ func RestoreDeviceLog(state []byte) (DeviceLog, error) {
 	return l, nil
 }
 
-// State returns the chain's state in canonical encoding: some 150 bytes and at
-// most 60 a member.
+// State returns the chain's state in canonical encoding: some 150 bytes, and at most
+// 60 a member, 110 an invitation and 52 an account that was removed.
 func (c Chain) State() []byte {
 	e := newEncoder(chainStateLabel)
 	e.fixed(c.id[:])
 	e.text(string(c.name))
+	e.flag(c.settings.Private)
+	e.u64(uint64(c.settings.History))
 	e.fixed(c.head[:])
 	e.u64(c.length)
 	e.u64(c.epoch)
 	e.fixed(c.commitment[:])
 	e.u64(uint64(len(c.members)))
-	for _, member := range slices.Sorted(maps.Keys(c.members)) {
+	for _, member := range c.Members() {
 		e.text(string(member))
 		e.u64(c.members[member])
+		e.flag(c.Admin(member))
+	}
+	e.u64(uint64(len(c.invited)))
+	for _, account := range slices.Sorted(maps.Keys(c.invited)) {
+		e.text(string(account))
+		e.text(string(c.invited[account].By))
+		e.u64(c.invited[account].Seq)
 	}
 	e.u64(uint64(len(c.removed)))
 	for _, account := range slices.Sorted(maps.Keys(c.removed)) {
@@ -80,39 +89,44 @@ func (c Chain) State() []byte {
 // returns ErrMalformed for anything else.
 func RestoreChain(state []byte) (Chain, error) {
 	d := newDecoder(state, chainStateLabel)
-	c := Chain{members: map[Account]uint64{}}
+	var c Chain
 	d.fixed(c.id[:])
 	c.name = d.groupName()
+	c.settings = d.settings()
 	d.fixed(c.head[:])
 	c.length = d.u64()
 	c.epoch = d.u64()
 	d.fixed(c.commitment[:])
-	var last Account
-	for range d.count(MaxMembers) {
-		member := d.account()
-		if member <= last {
-			d.fail("members are not in order")
-		}
+	c.members, c.admins = map[Account]uint64{}, map[Account]struct{}{}
+	d.accounts(MaxMembers, func(member Account) {
 		c.members[member] = d.u64()
-		last = member
-	}
-	last = ""
-	for range d.count(MaxRemoved) {
-		account := d.account()
-		if account <= last {
-			d.fail("removed accounts are not in order")
+		if d.flag() {
+			c.admins[member] = struct{}{}
 		}
-		if c.removed == nil {
-			c.removed = make(map[Account]struct{})
-		}
-		c.removed[account] = struct{}{}
-		last = account
-	}
+	})
+	c.invited = map[Account]Invitation{}
+	d.accounts(MaxInvited, func(account Account) { c.invited[account] = Invitation{By: d.account(), Seq: d.u64()} })
+	c.removed = map[Account]struct{}{}
+	d.accounts(MaxRemoved, func(account Account) { c.removed[account] = struct{}{} })
 	c.lapsed = d.flag()
 	if err := d.end(); err != nil {
 		return Chain{}, err
 	}
 	return c, nil
+}
+
+// accounts reads up to max accounts in ascending order, each with what rest reads
+// after it.
+func (d *decoder) accounts(max int, rest func(Account)) {
+	var last Account
+	for range d.count(max) {
+		account := d.account()
+		if account <= last {
+			d.fail("accounts are not in order")
+		}
+		last = account
+		rest(account)
+	}
 }
 
 func (e *encoder) flag(v bool) {

@@ -29,14 +29,23 @@ type (
 		Path   string
 		Groups []string
 	}
-	// Create creates a group, Join joins one.
-	Create struct{ Group string }
-	Join   struct{ Group string }
+	// Create creates a group: private if only who is invited is to know of it, and with
+	// the number of earlier messages that newcomers are given.
+	Create struct {
+		Group   string
+		Private bool
+		History int
+	}
+	// Join joins a group.
+	Join struct{ Group string }
 	// Leave leaves a group; Members lists who is in it.
 	Leave   struct{ Group string }
 	Members struct{ Group string }
-	// Remove takes an account out of a group.
+	// Remove takes an account out of a group, Invite invites one, Admin makes one an
+	// admin.
 	Remove struct{ Account, Group string }
+	Invite struct{ Account, Group string }
+	Admin  struct{ Account, Group string }
 	// List lists all open groups, MyGroups the person's own.
 	List     struct{}
 	MyGroups struct{}
@@ -87,6 +96,8 @@ func (Join) command()          {}
 func (Leave) command()         {}
 func (Members) command()       {}
 func (Remove) command()        {}
+func (Invite) command()        {}
+func (Admin) command()         {}
 func (List) command()          {}
 func (MyGroups) command()      {}
 func (History) command()       {}

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tryst-chat/tryst/rendezvous/record"
 )
 
 // maxGroups is the most groups that one command names: more than a person
@@ -100,9 +102,41 @@ func readSendFile(s *scanner, f Form) (Command, error) {
 	return c, nil
 }
 
+// readCreate takes flags before and after the name.
 func readCreate(s *scanner, f Form) (Command, error) {
-	group, err := readGroup(s, f)
-	return Create{Group: group}, err
+	var c Create
+	for s.more() {
+		word := s.word()
+		flag, value, given := strings.Cut(word, "=")
+		switch strings.ToLower(flag) {
+		case "--private":
+			if given {
+				return nil, f.wrong("--private takes no value.")
+			}
+			c.Private = true
+		case "--history":
+			if !given {
+				value = s.word()
+			}
+			n, err := strconv.Atoi(value)
+			if err != nil || n < 1 || n > record.MaxHistory {
+				return nil, f.wrong(fmt.Sprintf("--history needs a number of messages from 1 to %d.", record.MaxHistory))
+			}
+			c.History = n
+		default:
+			if strings.HasPrefix(word, "-") {
+				return nil, f.wrong(fmt.Sprintf("create knows no %s.", quoted(word)))
+			}
+			if c.Group != "" {
+				return nil, f.wrong("create needs one group name.")
+			}
+			c.Group = word
+		}
+	}
+	if c.Group == "" {
+		return nil, f.wrong("create needs one group name.")
+	}
+	return c, nil
 }
 
 func readJoin(s *scanner, f Form) (Command, error) {
@@ -121,11 +155,26 @@ func readMembers(s *scanner, f Form) (Command, error) {
 }
 
 func readRemove(s *scanner, f Form) (Command, error) {
-	c := Remove{Account: s.word(), Group: s.word()}
-	if c.Group == "" || s.more() {
-		return nil, f.wrong("remove needs one account and one group.")
+	account, group, err := readMember(s, f)
+	return Remove{Account: account, Group: group}, err
+}
+
+func readInvite(s *scanner, f Form) (Command, error) {
+	account, group, err := readMember(s, f)
+	return Invite{Account: account, Group: group}, err
+}
+
+func readAdmin(s *scanner, f Form) (Command, error) {
+	account, group, err := readMember(s, f)
+	return Admin{Account: account, Group: group}, err
+}
+
+// readMember takes an account and a group.
+func readMember(s *scanner, f Form) (account, group string, err error) {
+	if account, group = s.word(), s.word(); group == "" || s.more() {
+		return "", "", f.wrong(fmt.Sprintf("%s needs one account and one group.", f.Verb))
 	}
-	return c, nil
+	return account, group, nil
 }
 
 func readSendGroup(s *scanner, f Form) (Command, error) {

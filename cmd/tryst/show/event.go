@@ -23,6 +23,8 @@ const (
 	Joined    = string(node.EventJoined)
 	Left      = string(node.EventLeft)
 	Removed   = string(node.EventRemoved)
+	Invited   = string(node.EventInvited)
+	Admin     = string(node.EventAdmin)
 	Help      = "help" // Commands
 	// Comparison answers verify and trust: Account, Number (60 digits in groups), QR
 	// (the text of the QR code), Verified.
@@ -124,12 +126,16 @@ type Group struct {
 	Name    string `json:"name"`
 	Members int    `json:"members"`
 	Mine    bool   `json:"mine"`
+	Invited bool   `json:"invited,omitempty"` // not in it, and may join
+	Private bool   `json:"private,omitempty"` // others are not shown it
 }
 
-// Member is one of a group's.
+// Member is one of a group's, or somebody who is invited to it.
 type Member struct {
 	Account string `json:"account"`
-	Keeper  bool   `json:"keeper,omitempty"` // may remove others
+	Admin   bool   `json:"admin,omitempty"`   // may invite, remove, and make admins
+	Invited bool   `json:"invited,omitempty"` // no member yet
+	By      string `json:"by,omitempty"`      // who invited them
 }
 
 // Request is somebody whose messages wait to be accepted.

@@ -94,6 +94,10 @@ func plain(e Event, own string) string {
 		return e.Account + " left " + e.Group
 	case Removed:
 		return e.By + " removed " + e.Account + " from " + e.Group
+	case Invited:
+		return invitation(e, own)
+	case Admin:
+		return newAdmin(e)
 	case Members:
 		return strings.Join(memberLines(e.Members), "\n")
 	case Groups:
@@ -160,6 +164,9 @@ func groupLines(groups []Group) string {
 	lines := make([]string, len(groups))
 	for i, g := range groups {
 		lines[i] = fmt.Sprintf("%s : %d", g.Name, g.Members)
+		if g.Invited {
+			lines[i] += " (invited)"
+		}
 	}
 	return strings.Join(lines, "\n")
 }
@@ -168,11 +175,29 @@ func memberLines(members []Member) []string {
 	lines := make([]string, len(members))
 	for i, m := range members {
 		lines[i] = m.Account
-		if m.Keeper {
-			lines[i] += " (keeper)"
+		switch {
+		case m.Admin:
+			lines[i] += " (admin)"
+		case m.Invited:
+			lines[i] += " (invited by " + m.By + ")"
 		}
 	}
 	return lines
+}
+
+// invitation says who is invited, and to whom that is oneself what to do.
+func invitation(e Event, own string) string {
+	if e.Account == own {
+		return e.By + " invites you to #" + e.Group + ": join " + e.Group
+	}
+	return e.By + " invited " + e.Account + " to " + e.Group
+}
+
+func newAdmin(e Event) string {
+	if e.By == "" {
+		return e.Account + " is an admin of " + e.Group + " now"
+	}
+	return e.By + " made " + e.Account + " an admin of " + e.Group
 }
 
 func usageLines(usage []Usage) string {

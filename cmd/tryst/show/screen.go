@@ -21,7 +21,7 @@ const patience = 2 * time.Second
 const stale = 15 * time.Second
 
 // usageWidth is the column in which help tells what a command is for.
-const usageWidth = 44
+const usageWidth = 48
 
 // Screen prints above a line that a person is editing, and reads that line.
 type Screen struct {
@@ -224,6 +224,10 @@ func (s *Screen) words(e Event) string {
 		return s.style.cyan("["+e.Group+"]") + " " + e.Account + " joined" + waiting(e)
 	case Left, Removed:
 		return s.style.cyan("["+e.Group+"]") + " " + s.gone(e)
+	case Invited:
+		return s.style.cyan("["+e.Group+"]") + " " + s.invited(e)
+	case Admin:
+		return s.style.cyan("["+e.Group+"]") + " " + newAdmin(e)
 	case Members:
 		return "  " + strings.Join(memberLines(e.Members), "\n  ")
 	case Groups:
@@ -267,6 +271,14 @@ func (s *Screen) speaker(e Event) string {
 	return s.style.dim(e.At.Local().Format("15:04")) + " " + who + " : "
 }
 
+// invited says who is invited, and to whom that is oneself what to do; mu is held.
+func (s *Screen) invited(e Event) string {
+	if e.Account == s.own {
+		return e.By + " invites you" + "\n" + s.style.dim("  Type: join "+e.Group)
+	}
+	return e.By + " invited " + e.Account
+}
+
 // gone says who is no member any more; mu is held.
 func (s *Screen) gone(e Event) string {
 	switch {
@@ -298,8 +310,13 @@ func (s *Screen) table(groups []Group) string {
 	lines := make([]string, len(groups))
 	for i, g := range groups {
 		lines[i] = fmt.Sprintf("%s  %s : %d", s.style.dim(fmt.Sprintf("%3d", g.Number)), s.style.bold(g.Name), g.Members)
-		if g.Mine {
+		switch {
+		case g.Mine && g.Private:
+			lines[i] += s.style.dim("  (yours, private)")
+		case g.Mine:
 			lines[i] += s.style.dim("  (yours)")
+		case g.Invited:
+			lines[i] += s.style.green("  (you are invited)")
 		}
 	}
 	return strings.Join(lines, "\n")

@@ -35,11 +35,12 @@ func TestScreenShowsConversation(t *testing.T) {
 	screen.Print(Event{Kind: LoggedIn, Account: "alice42"})
 	screen.Print(FromNode(node.Event{Kind: node.EventMessage, At: at, From: "bob7", To: "alice42", Text: "one\ntwo\x1b[2J"}))
 	screen.Print(Error(&node.Error{Code: node.CodeNoFile, Message: "There is no file x.", Hint: "Look."}, ""))
-	screen.Print(Event{Kind: Groups, Groups: []Group{{1, "g1", 3, true}}})
+	screen.Print(Event{Kind: Groups, Groups: []Group{{Number: 1, Name: "g1", Members: 3, Mine: true}, {Number: 2, Name: "g2", Members: 1, Invited: true}}})
 	screen.Print(FromNode(node.Event{Kind: node.EventSent, ID: "1", Group: "g1"}))
+	screen.Print(FromNode(node.Event{Kind: node.EventInvited, Group: "g2", Account: "alice42", By: "bob7"}))
 	for _, want := range []string{
 		"✓ You are logged in as alice42.", "  ✓ sent to g1\r\n", "bob7 : one\r\n        two\\x1b[2J\r\n",
-		"✗ There is no file x.\r\n  Look.\r\n", "1  g1 : 3  (yours)",
+		"✗ There is no file x.\r\n  Look.\r\n", "1  g1 : 3  (yours)", "2  g2 : 1  (you are invited)", "[g2] bob7 invites you\r\n  Type: join g2\r\n",
 	} {
 		if !strings.Contains(shown.String(), want) {
 			t.Errorf("%q is not in %q", want, shown.String())

@@ -113,8 +113,29 @@ func (p *Person) Prekeys(device Key, n int) [][]byte {
 
 // Create signs the first statement of a group.
 func (p *Person) Create(id record.GroupID, name record.GroupName) []byte {
+	return p.CreateWith(id, name, record.Settings{})
+}
+
+// CreateWith is Create for a group with settings.
+func (p *Person) CreateWith(id record.GroupID, name record.GroupName, settings record.Settings) []byte {
 	s := record.Chain{}.Next(record.CreateGroup, p.Account, p.Devices[0].ID(), Now)
-	s.Group, s.Name, s.Commitment = id, name, record.Hash{1}
+	s.Group, s.Name, s.Settings, s.Commitment = id, name, settings, record.Hash{1}
+	return s.Sign(p.Devices[0])
+}
+
+// Invite signs the statement by which the person invites somebody.
+func (p *Person) Invite(c record.Chain, who record.Account) []byte {
+	return p.does(c, record.Invite, who)
+}
+
+// MakeAdmin signs the statement by which the person makes somebody an admin.
+func (p *Person) MakeAdmin(c record.Chain, who record.Account) []byte {
+	return p.does(c, record.MakeAdmin, who)
+}
+
+func (p *Person) does(c record.Chain, op record.GroupOp, who record.Account) []byte {
+	s := c.Next(op, p.Account, p.Devices[0].ID(), Now)
+	s.Subject = who
 	return s.Sign(p.Devices[0])
 }
 
@@ -125,9 +146,7 @@ func (p *Person) Leave(c record.Chain) []byte {
 
 // Remove signs the statement by which the person removes somebody.
 func (p *Person) Remove(c record.Chain, who record.Account) []byte {
-	s := c.Next(record.RemoveMember, p.Account, p.Devices[0].ID(), Now)
-	s.Subject = who
-	return s.Sign(p.Devices[0])
+	return p.does(c, record.RemoveMember, who)
 }
 
 // Join signs the statement that lets the person in.

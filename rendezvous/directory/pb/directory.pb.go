@@ -1762,6 +1762,7 @@ type Group struct {
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Members       uint32                 `protobuf:"varint,2,opt,name=members,proto3" json:"members,omitempty"`
 	Length        uint64                 `protobuf:"varint,3,opt,name=length,proto3" json:"length,omitempty"` // of the chain
+	Private       bool                   `protobuf:"varint,4,opt,name=private,proto3" json:"private,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1815,6 +1816,13 @@ func (x *Group) GetLength() uint64 {
 		return x.Length
 	}
 	return 0
+}
+
+func (x *Group) GetPrivate() bool {
+	if x != nil {
+		return x.Private
+	}
+	return false
 }
 
 // Letter is what is known of a letter, in a device's queue or a group's; its
@@ -2276,11 +2284,12 @@ const file_directory_proto_rawDesc = "" +
 	"\x06policy\x18\x02 \x01(\rR\x06policy\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\fR\x05token\x12\x1a\n" +
 	"\baccepted\x18\x04 \x01(\rR\baccepted\x12\x18\n" +
-	"\ablocked\x18\x05 \x01(\rR\ablocked\"I\n" +
+	"\ablocked\x18\x05 \x01(\rR\ablocked\"c\n" +
 	"\x05Group\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
 	"\amembers\x18\x02 \x01(\rR\amembers\x12\x16\n" +
-	"\x06length\x18\x03 \x01(\x04R\x06length\"r\n" +
+	"\x06length\x18\x03 \x01(\x04R\x06length\x12\x18\n" +
+	"\aprivate\x18\x04 \x01(\bR\aprivate\"r\n" +
 	"\x06Letter\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\fR\x06device\x12\x0e\n" +

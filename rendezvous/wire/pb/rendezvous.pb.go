@@ -2386,7 +2386,7 @@ func (x *AppendGroup) GetStatement() []byte {
 type ListGroups struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	After         string                 `protobuf:"bytes,1,opt,name=after,proto3" json:"after,omitempty"` // the name that the page before ended with
-	Mine          bool                   `protobuf:"varint,2,opt,name=mine,proto3" json:"mine,omitempty"`  // only those that the asking account is in
+	Mine          bool                   `protobuf:"varint,2,opt,name=mine,proto3" json:"mine,omitempty"`  // only those that the asking account is in or invited to
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2493,7 +2493,9 @@ type GroupSummary struct {
 	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Members       uint32                 `protobuf:"varint,3,opt,name=members,proto3" json:"members,omitempty"`
 	Mine          bool                   `protobuf:"varint,4,opt,name=mine,proto3" json:"mine,omitempty"`
-	Length        uint64                 `protobuf:"varint,5,opt,name=length,proto3" json:"length,omitempty"` // of the chain
+	Length        uint64                 `protobuf:"varint,5,opt,name=length,proto3" json:"length,omitempty"`   // of the chain
+	Invited       bool                   `protobuf:"varint,6,opt,name=invited,proto3" json:"invited,omitempty"` // the asking account is, and has not joined yet
+	Private       bool                   `protobuf:"varint,7,opt,name=private,proto3" json:"private,omitempty"` // only members, and who is invited, see it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2563,6 +2565,23 @@ func (x *GroupSummary) GetLength() uint64 {
 	return 0
 }
 
+func (x *GroupSummary) GetInvited() bool {
+	if x != nil {
+		return x.Invited
+	}
+	return false
+}
+
+func (x *GroupSummary) GetPrivate() bool {
+	if x != nil {
+		return x.Private
+	}
+	return false
+}
+
+// GetGroup asks for a group's chain. Of a private one members and those who are
+// invited are given all of it, and who has been a member the part up to where that
+// ended; for everybody else there is no such group.
 type GetGroup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to By:
@@ -4316,13 +4335,15 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\x04mine\x18\x02 \x01(\bR\x04mine\"Z\n" +
 	"\tGroupList\x129\n" +
 	"\x06groups\x18\x01 \x03(\v2!.tryst.rendezvous.v1.GroupSummaryR\x06groups\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"x\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\xac\x01\n" +
 	"\fGroupSummary\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
 	"\amembers\x18\x03 \x01(\rR\amembers\x12\x12\n" +
 	"\x04mine\x18\x04 \x01(\bR\x04mine\x12\x16\n" +
-	"\x06length\x18\x05 \x01(\x04R\x06length\"L\n" +
+	"\x06length\x18\x05 \x01(\x04R\x06length\x12\x18\n" +
+	"\ainvited\x18\x06 \x01(\bR\ainvited\x12\x18\n" +
+	"\aprivate\x18\a \x01(\bR\aprivate\"L\n" +
 	"\bGetGroup\x12\x14\n" +
 	"\x04name\x18\x01 \x01(\tH\x00R\x04name\x12\x10\n" +
 	"\x02id\x18\x02 \x01(\fH\x00R\x02id\x12\x12\n" +
