@@ -21,6 +21,9 @@ func newEntry() Entry {
 func TestOutcomes(t *testing.T) {
 	sealed := newEntry()
 	sealed.Envelope = []byte("sealed")
+	acknowledgement := sealed
+	acknowledgement.NoReceipt = true
+	kept := sealed.After(OutcomeStored, now)
 	worn := sealed
 	worn.Renewals = MaxRenewals
 	for _, test := range []struct {
@@ -39,6 +42,10 @@ func TestOutcomes(t *testing.T) {
 		{"never opens", worn, OutcomeRenew, Expired, ReasonNoSession, false, false},
 		{"unknown", sealed, OutcomeUnknown, Expired, ReasonUnknown, false, false},
 		{"blocked", sealed, OutcomeBlocked, Expired, ReasonBlocked, false, false},
+		{"kept by the servers", sealed, OutcomeStored, Stored, ReasonNone, true, false},
+		{"an acknowledgement kept by the servers", acknowledgement, OutcomeStored, Delivered, ReasonNone, false, false},
+		{"kept, and does not open", kept, OutcomeRenew, Queued, ReasonNone, false, false},
+		{"kept, and taken", kept, OutcomeDelivered, Delivered, ReasonNone, false, false},
 		{"unheard-of outcome", sealed, Outcome(99), Queued, ReasonNone, true, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -59,6 +66,29 @@ func TestOutcomes(t *testing.T) {
 				t.Error("a late answer changed a finished entry")
 			}
 		})
+	}
+}
+
+// The servers are given a message again while no receipt comes, ever more rarely.
+func TestStoredAgain(t *testing.T) {
+	e := newEntry()
+	if !e.ToStore(now) {
+		t.Fatal("a new entry is not for the servers")
+	}
+	at, times := now, 0
+	for ; at.Sub(now) < Lifetime; times++ {
+		e = e.After(OutcomeStored, at)
+		wait := e.Again.Sub(at)
+		if wait < FirstAgain || wait > MaxAgain || e.ToStore(at.Add(wait-1)) || !e.ToStore(at.Add(wait)) {
+			t.Fatalf("after %v again in %v", at.Sub(now), wait)
+		}
+		at = at.Add(wait)
+	}
+	if times < 30 || times > 60 {
+		t.Errorf("%d times in all", times)
+	}
+	if e = e.After(OutcomeDelivered, at); e.ToStore(at.Add(Lifetime)) {
+		t.Error("what was delivered is stored again")
 	}
 }
 
@@ -121,6 +151,8 @@ func TestSummarise(t *testing.T) {
 		{"nothing", nil, Summary{State: Queued}},
 		{"waiting", []Status{queued, queued}, Summary{State: Queued}},
 		{"one gave up", []Status{queued, blocked}, Summary{State: Queued}},
+		{"kept for one", []Status{queued, {State: Stored}}, Summary{State: Stored}},
+		{"kept for one, another has it", []Status{delivered, {State: Stored}}, Summary{State: Sent}},
 		{"one has it", []Status{queued, delivered}, Summary{State: Sent}},
 		{"all have it", []Status{delivered, delivered}, Summary{State: Delivered}},
 		{"all who will have it", []Status{blocked, delivered}, Summary{State: Delivered}},
