@@ -61,6 +61,11 @@ func (d *device) commit(fn func(tx *store.Tx, fx *effects) error) error {
 	if errors.Is(err, store.ErrFailed) {
 		d.diskFailed.Do(func() { d.emit(Event{Kind: EventError, Err: explain(err, "keep what happens")}) })
 	}
+	if full := errors.Is(err, store.ErrNoSpace); full && !d.diskFull.Swap(true) {
+		d.emit(Event{Kind: EventError, Err: explain(err, "keep what happens")})
+	} else if err == nil && d.diskFull.Load() && d.diskFull.Swap(false) {
+		d.emit(Event{Kind: EventNotice, Text: "The disk has room again: everything goes on."})
+	}
 	if err != nil {
 		return err
 	}

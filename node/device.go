@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -49,6 +50,7 @@ type device struct {
 	topics   *transport.Topics
 
 	diskFailed  sync.Once     // the person has been told
+	diskFull    atomic.Bool   // likewise, until there is room again
 	loggedOut   bool          // by logOut, the last use before close
 	announceNow chan struct{} // holds a token when addresses should be announced
 	prepare     chan peer.ID

@@ -85,6 +85,8 @@ func explain(err error, doing string) *Error {
 		return fail(CodeNotLoggedIn, err, "Type: login <username+rollnumber> <password>", "Could not %s: the servers do not know this device.", doing)
 	case errors.Is(err, store.ErrFailed):
 		return fail(CodeDisk, err, "Make sure that the disk has room and is in order, then start tryst again.", "Could not %s: this device's disk does not take it.", doing)
+	case errors.Is(err, store.ErrNoSpace):
+		return fail(CodeDisk, err, fmt.Sprintf("Make room: everything goes on when %d MiB are free.", store.MinFree>>20), "Could not %s: this device's disk is nearly full.", doing)
 	case errors.Is(err, client.ErrUncertified):
 		return fail(CodeRefused, err, "Check the balancer's address; a cluster that was set up anew needs another home.", "Could not %s: what answers there does not belong to the cluster that this home knows.", doing)
 	case errors.Is(err, client.ErrOffline), errors.Is(err, context.DeadlineExceeded):

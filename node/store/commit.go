@@ -42,7 +42,8 @@ func (s *Store) beginView() bool {
 // Updates run one after the other, so that f may read, decide and write without
 // a thought of others; f must not call Update or View itself and should only
 // compute, since all others wait. Those that come while the disk is busy share
-// the next transaction and its sync. An error of the commit itself (a full disk)
+// the next transaction and its sync. ErrNoSpace means that the disk is too full to
+// write anything; it may be tried again. An error of the commit itself (a full disk)
 // goes to all that shared it, as ErrFailed, and to every Update after it.
 func (s *Store) Update(f func(*Tx) error) error {
 	u := update{run: f, done: make(chan error, 1)}
@@ -71,6 +72,10 @@ func (s *Store) commitLoop() {
 func (s *Store) commitWith(first update) {
 	if s.failed != nil {
 		first.done <- s.failed
+		return
+	}
+	if free, err := s.free(s.dir); err == nil && free < MinFree {
+		first.done <- ErrNoSpace
 		return
 	}
 	b := batch{store: s, txn: s.db.NewTransaction(true)}

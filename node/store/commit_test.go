@@ -296,3 +296,42 @@ func BenchmarkUpdate(b *testing.B) {
 		})
 	}
 }
+
+// A disk that is nearly full takes nothing, and loses nothing; when there is room, all
+// goes on.
+func TestNoSpace(t *testing.T) {
+	s := newStore(t)
+	room := true
+	s.free = func(dir string) (uint64, error) {
+		if dir != s.dir {
+			t.Errorf("looks at %s", dir)
+		}
+		if room {
+			return MinFree, nil
+		}
+		return MinFree - 1, nil
+	}
+	put := func(name string) error {
+		return s.Update(func(tx *Tx) error { tx.PutMeta(name, []byte("x")); return nil })
+	}
+	has := func(name string) (ok bool) {
+		if err := s.View(func(tx *Tx) error { _, ok = tx.Meta(name); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	if err := put("before"); err != nil {
+		t.Fatal(err)
+	}
+	room = false
+	if err := put("full"); !errors.Is(err, ErrNoSpace) || has("full") || !has("before") {
+		t.Errorf("on a full disk: %v", err)
+	}
+	room = true
+	if err := put("after"); err != nil || !has("after") {
+		t.Errorf("with room again: %v", err)
+	}
+	if free, err := freeSpace(s.dir); err != nil || free == 0 {
+		t.Errorf("free: %d, %v", free, err)
+	}
+}

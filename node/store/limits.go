@@ -21,6 +21,10 @@ const (
 	// not wait for long: closures take microseconds, a sync about a millisecond.
 	maxBatch = 256
 
+	// MinFree is what the disk must have left for a transaction to begin, in bytes.
+	// Badger writes through mapped memory, so that a disk which is full when a page is
+	// touched ends the process: its log and a table of the same size fit in here.
+	MinFree = 2 * memTableSize
 	// closeTimeout is how long closing may take: well above writing a memTable to a
 	// slow disk.
 	closeTimeout = 15 * time.Second

@@ -37,6 +37,9 @@ var (
 	// nobody knows, and what is in memory may be ahead of it: nothing more is written
 	// until the store is opened again.
 	ErrFailed = errors.New("store: the disk failed")
+	// ErrNoSpace means that the disk has less than MinFree left. Nothing was written,
+	// and nothing is before there is room; then all goes on.
+	ErrNoSpace = errors.New("store: the disk is nearly full")
 	// ErrDamaged means a row that this version cannot have written.
 	ErrDamaged = errors.New("store: damaged row")
 )
@@ -55,6 +58,8 @@ type Store struct {
 	updates chan update   // to the committer
 	closing chan struct{} // closed by Close
 	done    chan struct{} // closed when the committer has ended
+
+	free func(dir string) (bytes uint64, err error) // immutable: what the disk has left
 
 	failed error // owned by the committer: wraps ErrFailed, from the first failure on
 
@@ -158,6 +163,7 @@ func start(dir string, lock *os.File, k key.Store) (*Store, error) {
 		key:     k,
 		lock:    lock,
 		db:      db,
+		free:    freeSpace,
 		updates: make(chan update),
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
