@@ -247,6 +247,7 @@ func (c *courier) deliverAll(ctx context.Context, l *lane) error {
 				return err
 			}
 			c.setAway(l, false)
+			continue // that took a while, and what was read may have been given up
 		}
 		for _, e := range fresh {
 			last = e.Seq

@@ -293,7 +293,12 @@ func (f *files) serve(ctx context.Context, from peer.ID, req *pb.FileRequest, re
 	if !known || !row.Outgoing || !f.mayFetch(row, from) {
 		return refuse(pb.Refusal_UNKNOWN)
 	}
-	err = f.stream(ctx, row, req.GetFrom(), reply)
+	err = f.stream(ctx, row, req.GetFrom(), func(m *pb.FileReply) error {
+		if !f.mayFetch(row, from) { // not any more
+			return errUnwanted
+		}
+		return reply(m)
+	})
 	if hasChanged(err) {
 		f.d.emit(Event{Kind: EventError, ID: row.Message.String(), Err: fail(CodeFileFailed, err, "Send it again.",
 			"The file %q has changed or gone since it was sent, so that it cannot be fetched any more.", row.Path)})

@@ -42,8 +42,8 @@ type fetch struct {
 var (
 	errRefused = errors.New("the sender's device does not hand it out")
 	errGone    = errors.New("the file is no longer what it was, or gone")
-	// errUnwanted ends a fetch whose sender the person has blocked.
-	errUnwanted = errors.New("the sender is blocked")
+	// errUnwanted ends a transfer whose other side the person has blocked meanwhile.
+	errUnwanted = errors.New("the other side is not wanted any more")
 )
 
 // offered begins to fetch a file that somebody sends.

@@ -34,14 +34,6 @@ func (p *person) sends(to, s string) string {
 	return id
 }
 
-// texts returns the messages that were shown, in order.
-func (p *person) texts() (texts []string) {
-	for _, e := range p.all(func(e Event) bool { return e.Kind == EventMessage }) {
-		texts = append(texts, e.Text)
-	}
-	return texts
-}
-
 func hasStep(s Status, state, path string) bool {
 	return slices.ContainsFunc(s.Steps, func(step Step) bool { return step.State == state && step.Path == path })
 }
