@@ -184,6 +184,14 @@ func tooManyContacts(cause error, done string, most int) *Error {
 		"You have %s %d accounts, and no more can be.", done, most)
 }
 
+// emitOf tells what is to be known of others, but not that somebody blocked has another
+// device.
+func (c *contacts) emitOf(e Event) {
+	if e.Kind != EventNotice || !c.blocks(e.Account) {
+		c.d.emit(e)
+	}
+}
+
 // withholds reports whether an entry of the outbox is not to go out, because the
 // person has blocked whom it is for.
 func (c *contacts) withholds(e outbox.Entry) bool {

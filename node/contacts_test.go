@@ -7,10 +7,12 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/tryst-chat/tryst/node/crypto/seal"
+	"github.com/tryst-chat/tryst/node/outbox"
 	"github.com/tryst-chat/tryst/node/roster"
 	"github.com/tryst-chat/tryst/node/store"
 	"github.com/tryst-chat/tryst/node/transfer"
@@ -328,6 +330,48 @@ func TestBlockedOverAnOpenConnection(t *testing.T) {
 	}
 }
 
+// An entry that a lane has read before the block does not go out after it.
+func TestBlockHoldsBackWhatWasRead(t *testing.T) {
+	w := newWorld(t)
+	alice, eve := w.newPerson("alice", "42"), w.newPerson("eve", "9")
+	alice.says("eve9", "hello")
+	id := eve.identity()
+	entry := outbox.New(wire.NewMessageID(), id.Account, id.Device, []byte("no content that is valid"), time.Now())
+	all := alice.device.contacts
+	blocked, err := all.roster().With(roster.Blocked, "eve9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all.withholds(entry) {
+		t.Error("held back before the block")
+	}
+	all.mu.Lock()
+	all.own = blocked // and nothing that follows from it has happened yet
+	all.mu.Unlock()
+	if u, err := alice.device.courier.dispatch(t.Context(), nil, nil, entry); err != nil || u.outcome != nil {
+		t.Errorf("it goes out: %+v, %v", u, err)
+	}
+}
+
+// Of a blocked account's devices the person is not told.
+func TestBlockedAccountsNewDevice(t *testing.T) {
+	w := newWorld(t)
+	alice, eve := w.newPerson("alice", "42"), w.newPerson("eve", "9")
+	eve.says("alice42", "hello")
+	alice.blocks("eve9")
+	w.open("").login("eve9")
+	await(t, "the new device", func() bool {
+		c, _ := alice.device.people.contact("eve9")
+		return len(c.Devices().Active()) == 2
+	})
+	alice.unblocks("eve9")
+	w.open("").login("eve9")
+	alice.seesNotices("eve9", 1)
+	if got := alice.all(func(e Event) bool { return e.Kind == EventNotice && e.Account == "eve9" }); len(got) != 1 {
+		t.Errorf("told %d times", len(got))
+	}
+}
+
 // Files that are on their way stop when the other side is blocked, in both directions.
 func TestBlockEndsTransfers(t *testing.T) {
 	w := newWorld(t)
@@ -403,6 +447,36 @@ func TestBlockInAGroup(t *testing.T) {
 	alice.tells("g1", "only you are left", eve)
 	alice.unblocks("eve9")
 	eve.tells("g1", "and now?", alice)
+}
+
+// Groups work among people who do not know each other and want to be asked.
+func TestGroupsAmongStrangersWhoAsk(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, eve := w.newPerson("alice", "42"), w.newPerson("bob", "7"), w.newPerson("eve", "9")
+	for _, p := range []*person{alice, bob, eve} {
+		p.asks()
+	}
+	alice.founds("g1", bob, eve)
+	for i, p := range []*person{alice, bob, eve} {
+		others := slices.DeleteFunc([]*person{alice, bob, eve}, func(o *person) bool { return o == p })
+		p.tells("g1", fmt.Sprintf("hello from %d", i), others...)
+	}
+	if _, err := bob.SendGroupFile(t.Context(), "g1", newFile(t, "g.bin", random(1000))); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*person{alice, eve} {
+		p.sees("the file", func(e Event) bool { return e.Kind == EventFile && e.Group == "g1" })
+	}
+	// To know each other from a group is not to be let in.
+	id, err := eve.Send(t.Context(), "alice42", "a word alone?")
+	if err != nil {
+		t.Fatal(err)
+	}
+	eve.sees("that it is there", ofMessage(EventDelivered, id))
+	alice.sees("that eve asks", requestOf("eve9"))
+	if got := alice.all(text("a word alone?")); got != nil {
+		t.Error("alice sees it")
+	}
 }
 
 // The account's other device has the same, whatever either of them is told.

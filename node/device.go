@@ -78,14 +78,13 @@ func startDevice(ctx context.Context, cfg *Config, s *store.Store, l *link, emit
 	if d.start, err = newStart(s); err != nil {
 		return nil, err
 	}
-	if d.people, err = newPeople(s, l.client, d.log, emit); err != nil {
-		return nil, err
-	}
-	d.courier, d.mailbox = newCourier(d), newMailbox(d)
 	if d.contacts, err = newContacts(d); err != nil {
 		return nil, err
 	}
-	d.courier = newCourier(d)
+	if d.people, err = newPeople(s, l.client, d.log, d.contacts.emitOf); err != nil {
+		return nil, err
+	}
+	d.courier, d.mailbox = newCourier(d), newMailbox(d)
 	d.files = newFiles(d)
 	if d.rooms, err = newRooms(d); err != nil {
 		return nil, err

@@ -5,7 +5,7 @@
 // everything else that wants to be a node; it prints nothing and asks nobody.
 //
 // Inside, a device holds the parts while somebody is logged in: people knows
-// the contacts, courier brings what is in the outbox to other devices, inbox
+// who others are, contacts whom of them the person lets in, courier brings what is in the outbox to other devices, inbox
 // takes what they deliver, rooms are the groups, files sends and fetches. All of
 // them change the store in transactions that carry what is to be done once they
 // are on disk (see effects).
