@@ -450,7 +450,7 @@ func strangersInGroups(t *testing.T, bob, dave *person, g1 record.GroupID) {
 		t.Fatal(err)
 	}
 	bobs := group.Member{Account: "bob7", Device: bob.identity().Device}
-	_, out, err := foreign.Send(content, []group.Member{bobs})
+	_, out, err := foreign.Send(dave.device.rooms.self(), content, []group.Member{bobs})
 	if err != nil {
 		t.Fatal(err)
 	}

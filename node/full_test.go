@@ -73,7 +73,7 @@ func TestGroupAfterFailedTransaction(t *testing.T) {
 	before, _ := rooms.named("g1")
 	broken := errors.New("broken")
 	err := alice.device.commit(func(tx *store.Tx, fx *effects) error {
-		s, _, err := before.Send([]byte("spends a key"), nil)
+		s, _, err := before.Send(rooms.self(), []byte("spends a key"), nil)
 		if err != nil {
 			return err
 		}

@@ -166,7 +166,7 @@ func (p *person) seesAsked(by *person) {
 	}
 	await(p, "the question for a sender key", func() bool {
 		s, _ = p.device.rooms.state(s.ID())
-		_, out, err := s.Send([]byte("x"), p.device.rooms.devices(s)) // a value: nothing is sent
+		_, out, err := s.Send(p.device.rooms.self(), []byte("x"), p.device.rooms.devices(s)) // a value: nothing is sent
 		return err == nil && out.SenderKeys[by.identity().Device] != nil
 	})
 }

@@ -69,7 +69,7 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 			return err
 		}
 		groupID = s.ID()
-		s, at, err := r.speakable(s).Next()
+		s, at, err := r.speakable(s).Next(r.self())
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 			return err
 		}
 		devices := r.devices(s)
-		if s, out, err = s.Send(content, devices); err != nil {
+		if s, out, err = s.Send(r.self(), content, devices); err != nil {
 			return err
 		}
 		r.spoke(groupID, out.Sealed.Chain)

@@ -118,7 +118,7 @@ func (c *circle) send(t testing.TB, i int, content string) []byte {
 
 func (c *circle) sendOnly(t testing.TB, i int, content string) Outgoing {
 	t.Helper()
-	s, out, err := c.states[i].Send([]byte(content), members(c.selves...))
+	s, out, err := c.states[i].Send(c.selves[i], []byte(content), members(c.selves...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,11 @@
 // nothing more of it; that the secret changes too, with the next epoch, takes the
 // topic's name from them.
 //
+// In a group that gives newcomers a history (record.Settings) members keep, for as many
+// messages, what opens each of them alone, and pass it on with them (History). Each
+// sender chain is certified by its device, so that who was not there can tell whose the
+// messages are.
+//
 // A device whose State is an old copy goes on in its chain under numbers that it has
 // used, and what it says so is taken for a duplicate. The first message of its own
 // that a member passes on to it ends that (Repair): its next one begins a new chain.
@@ -30,6 +35,8 @@
 //	commitment = SHA-256("tryst epoch commitment 1" || group ID[16] || u64 epoch || secret[32])
 //	topic      = hex(HKDF-SHA-256(secret, salt group ID[16], info "tryst group topic 1", 32))
 //	ad         = "tryst group message 1" || u8(len(account)) || account || u8(len(device)) || device
+//	certificate = Ed25519 by the device over "tryst sender chain certificate 1" || group ID[16] || u64 epoch ||
+//	             chain ID[16] || signing key[32] || u8(len(account)) || account || u8(len(device)) || device
 //
 // ad names the sender and is bound into each message together with group ID and
 // epoch, which package senderkey adds. On the wire a message is a pb.GroupMessage.

@@ -15,7 +15,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/record"
 )
 
-const stateVersion = 1
+const stateVersion = 2
 
 // ErrState means bytes that are not an encoded State of the chain.
 var ErrState = errors.New("group: malformed state")
@@ -24,9 +24,10 @@ var ErrState = errors.New("group: malformed state")
 // all but the statements, which are public, only ever appended to, and stored
 // apart:
 //
-//	version 1 || member (this device) || u64 length of the chain ||
-//	u64 secret's epoch || secret[32], if that is not 0 || u16(len(sender)) || sender || u16 count || (u8(len(device)) || device)... ||
-//	u16 count || (member || u24(len(chain)) || chain)... || u16 count || (member || u24(len(message)) || message)...
+//	version 2 || member (this device) || u64 length of the chain ||
+//	u64 secret's epoch || secret[32], if that is not 0 || u16(len(sender)) || sender || certificate[64], if that is not 0 ||
+//	u16 count || (u8(len(device)) || device)... || u16 count || (member || certificate[64] || u24(len(chain)) || chain)... ||
+//	u16 count || (member || u24(len(message)) || message)...
 //	member = u8(len(account)) || account || u8(len(device)) || device
 //
 // Numbers are big-endian; the devices that were handed the sender's chain, and the
@@ -48,6 +49,9 @@ func (s State) MarshalBinary() ([]byte, error) {
 		}
 	}
 	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(sender) })
+	if s.sender != nil {
+		b.AddBytes(s.certificate[:])
+	}
 	b.AddUint16(uint16(len(s.handed)))
 	for _, d := range slices.Sorted(maps.Keys(s.handed)) {
 		addText(&b, string(d))
@@ -73,6 +77,7 @@ func (s State) marshalReceivers(b *cryptobyte.Builder) error {
 			return err
 		}
 		r.from.marshal(b)
+		b.AddBytes(r.certificate[:])
 		addBytes(b, chain)
 	}
 	return nil
@@ -164,12 +169,16 @@ func (s *State) readSender(in *cryptobyte.String) bool {
 	if raw.Empty() {
 		return true
 	}
+	var c certificate
+	if !in.CopyBytes(c[:]) {
+		return false
+	}
 	sender, err := senderkey.ParseSender(raw)
 	if err != nil || sender.GroupID() != s.chain.ID() || sender.Epoch() > s.chain.Epoch() {
 		return false
 	}
 	if sender.Epoch() == s.chain.Epoch() {
-		s.sender = sender
+		s.sender, s.certificate = sender, c
 	}
 	return true
 }
@@ -206,9 +215,11 @@ func (s *State) readReceivers(in *cryptobyte.String) bool {
 	s.receivers = make(map[chainID]receiver, min(int(count), len(*in)))
 	var last chainID
 	for i := range count {
+		var c certificate
 		from, ok := readMember(in)
+		okCertificate := in.CopyBytes(c[:])
 		raw, okBytes := readBytes(in)
-		if !ok || !okBytes {
+		if !ok || !okCertificate || !okBytes {
 			return false
 		}
 		chain, err := senderkey.ParseReceiver(raw)
@@ -220,7 +231,7 @@ func (s *State) readReceivers(in *cryptobyte.String) bool {
 			return false
 		}
 		last = id
-		s.receivers[id] = receiver{from, chain}
+		s.receivers[id] = receiver{from, c, chain}
 	}
 	return true
 }

@@ -19,7 +19,7 @@ func fullState(t testing.TB) (*circle, State) {
 	c.send(t, 2, "missing")
 	c.receive(t, 2, 0, c.send(t, 2, "out of order"))
 	fresh := c.states[1].Renew()
-	_, out, err := fresh.Send([]byte("waits"), nil)
+	_, out, err := fresh.Send(c.selves[1], []byte("waits"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func FuzzReceive(f *testing.F) {
 
 func FuzzAcceptSenderKey(f *testing.F) {
 	c, s := fullState(f)
-	_, out, err := c.states[2].Renew().Send([]byte("x"), members(c.selves...))
+	_, out, err := c.states[2].Renew().Send(c.selves[2], []byte("x"), members(c.selves...))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func writeGolden(t *testing.T) {
 		g.Statements = append(g.Statements, hex.EncodeToString(raw))
 	}
 	fresh := c.states[1].Renew()
-	_, out, err := fresh.Send([]byte("waits"), members(c.selves...))
+	_, out, err := fresh.Send(c.selves[1], []byte("waits"), members(c.selves...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tryst-chat/tryst/node/crypto/senderkey"
 	"github.com/tryst-chat/tryst/node/key"
 	"github.com/tryst-chat/tryst/node/wire/pb"
 	"github.com/tryst-chat/tryst/rendezvous/record"
@@ -57,22 +58,22 @@ func TestSenderKeysGoOnceToEachMemberDevice(t *testing.T) {
 	alice, bob, eve := newSelf(t, "alice1"), newSelf(t, "bob2"), newSelf(t, "eve3")
 	c := newCircle(t, alice, bob)
 	all := members(alice, bob, eve)
-	s, out, err := c.states[0].Send([]byte("one"), all)
+	s, out, err := c.states[0].Send(c.selves[0], []byte("one"), all)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(out.SenderKeys) != 1 || out.SenderKeys[bob.Device] == nil {
 		t.Errorf("sender keys for %d devices", len(out.SenderKeys))
 	}
-	s, out, err = s.Send([]byte("two"), all)
+	s, out, err = s.Send(c.selves[0], []byte("two"), all)
 	if err != nil || len(out.SenderKeys) != 0 {
 		t.Errorf("sender keys again for %d devices, %v", len(out.SenderKeys), err)
 	}
-	if _, out, _ = s.Forget(bob.Device).Send([]byte("three"), all); len(out.SenderKeys) != 1 {
+	if _, out, _ = s.Forget(bob.Device).Send(c.selves[0], []byte("three"), all); len(out.SenderKeys) != 1 {
 		t.Error("none for a device that lost it")
 	}
 	tablet := newSelf(t, "bob2")
-	if _, out, _ = s.Send([]byte("three"), append(all, tablet.Member)); len(out.SenderKeys) != 1 || out.SenderKeys[tablet.Device] == nil {
+	if _, out, _ = s.Send(c.selves[0], []byte("three"), append(all, tablet.Member)); len(out.SenderKeys) != 1 || out.SenderKeys[tablet.Device] == nil {
 		t.Error("none for a device that was added later")
 	}
 }
@@ -168,8 +169,11 @@ func TestNobodySpeaksAsAnother(t *testing.T) {
 			t.Errorf("%s hands out the chain: %v", name, err)
 		}
 	}
+	if _, _, err := c.states[2].AcceptSenderKey(bob.Member, 1, out.SenderKeys[carol.Device]); !errors.Is(err, ErrSenderKey) {
+		t.Errorf("another's chain: %v", err)
+	}
 	// A key that came in another's name opens nothing that the author sent.
-	thief, _, err := c.states[2].AcceptSenderKey(bob.Member, 1, out.SenderKeys[carol.Device])
+	thief, _, err := c.states[2].AcceptSenderKey(bob.Member, 1, recertified(t, bob, out.SenderKeys[carol.Device]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,6 +183,17 @@ func TestNobodySpeaksAsAnother(t *testing.T) {
 	if _, _, _, err := thief.Receive(bob.Member, out.Sealed.Message); !errors.Is(err, ErrMessage) {
 		t.Errorf("opened as the thief's: %v", err)
 	}
+}
+
+// recertified is a chain that a device hands out as its own.
+func recertified(t testing.TB, self Self, handed []byte) []byte {
+	t.Helper()
+	r, err := parseHanded(self.Member, handed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := certify(self, r.chain)
+	return append(bytes.Clone(handed[:senderkey.DistributionSize]), c[:]...)
 }
 
 // A chain of another group, or of another epoch than it was sent for, is refused,
@@ -343,7 +358,7 @@ func TestChainsOfOneDeviceAreBounded(t *testing.T) {
 	alice, bob := newSelf(t, "alice1"), newSelf(t, "bob2")
 	c := newCircle(t, alice, bob)
 	for range 3 * MaxChains {
-		s, out, err := c.states[0].Renew().Send([]byte("x"), members(bob))
+		s, out, err := c.states[0].Renew().Send(c.selves[0], []byte("x"), members(bob))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -390,7 +405,7 @@ func TestRestoredHomeRenews(t *testing.T) {
 
 func TestMessageOfTooManyBytes(t *testing.T) {
 	c := newCircle(t, newSelf(t, "alice1"), newSelf(t, "bob2"))
-	if _, _, err := c.states[0].Send(make([]byte, 1<<20), nil); err == nil {
+	if _, _, err := c.states[0].Send(c.selves[0], make([]byte, 1<<20), nil); err == nil {
 		t.Error("a megabyte was sealed")
 	}
 	id := c.states[0].ID()
@@ -423,11 +438,11 @@ func TestAStateIsAValue(t *testing.T) {
 		}
 		expectContent(t, delivered, alice, "once")
 	}
-	first, _, err := c.states[0].Send([]byte("one"), nil)
+	first, _, err := c.states[0].Send(c.selves[0], []byte("one"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := c.states[0].Send([]byte("two"), nil); err != nil {
+	if _, _, err := c.states[0].Send(c.selves[0], []byte("two"), nil); err != nil {
 		t.Fatal(err)
 	}
 	roundTrip(t, first, c.acts)

@@ -109,7 +109,7 @@ func (n *network) speak(r *rapid.T, from int) {
 	text := fmt.Sprintf("%d says %d", from, len(n.said))
 	n.said = append(n.said, saying{from, text})
 	epoch := n.states[from].Epoch()
-	s, out, err := n.states[from].Send([]byte(text), members(n.selves...))
+	s, out, err := n.states[from].Send(n.selves[from], []byte(text), members(n.selves...))
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -28,6 +28,7 @@ type Delivered struct {
 	Epoch   uint64
 	Content []byte
 	Sealed  Sealed
+	Opening Opening // opens Sealed, and nothing else
 }
 
 // Effect is what a received message makes the caller do.
@@ -115,8 +116,8 @@ func (r receiver) open(from Member, m groupMessage) (Delivered, receiver, error)
 	if from != r.from || m.GetEpoch() != r.chain.Epoch() {
 		return Delivered{}, r, fmt.Errorf("%w: of another sender's chain", ErrMessage)
 	}
-	after := receiver{r.from, r.chain.Clone()}
-	content, iteration, err := after.chain.Decrypt(associatedData(from), m.GetSealed())
+	after := receiver{r.from, r.certificate, r.chain.Clone()}
+	content, with, err := after.chain.Decrypt(associatedData(from), m.GetSealed())
 	if errors.Is(err, senderkey.ErrDuplicate) {
 		return Delivered{}, r, err
 	}
@@ -125,7 +126,8 @@ func (r receiver) open(from Member, m groupMessage) (Delivered, receiver, error)
 	}
 	return Delivered{
 		From: from, Epoch: m.GetEpoch(), Content: content,
-		Sealed: Sealed{Chain: m.chain, Iteration: iteration, Message: m.raw},
+		Sealed:  Sealed{Chain: m.chain, Iteration: with.Iteration, Message: m.raw},
+		Opening: Opening{with, from, m.GetEpoch(), m.chain, r.certificate},
 	}, after, nil
 }
 
@@ -141,11 +143,12 @@ func (s State) withReceiver(id chainID, r receiver) State {
 // device, and returns the messages that it opens among those that waited. A chain
 // that is known already changes nothing. It returns ErrNotMember, ErrBehind or
 // ErrSenderKey.
-func (s State) AcceptSenderKey(from Member, epoch uint64, distribution []byte) (State, []Delivered, error) {
-	chain, err := senderkey.NewReceiver(distribution)
+func (s State) AcceptSenderKey(from Member, epoch uint64, handed []byte) (State, []Delivered, error) {
+	r, err := parseHanded(from, handed)
 	if err != nil {
-		return s, nil, fmt.Errorf("%w: %w", ErrSenderKey, err)
+		return s, nil, err
 	}
+	chain := r.chain
 	if chain.GroupID() != s.chain.ID() || chain.Epoch() != epoch || epoch == 0 {
 		return s, nil, fmt.Errorf("%w: of another group or epoch", ErrSenderKey)
 	}
@@ -155,13 +158,16 @@ func (s State) AcceptSenderKey(from Member, epoch uint64, distribution []byte) (
 	if epoch > s.chain.Epoch() {
 		return s, nil, ErrBehind
 	}
+	if !r.certificate.verify(from, chain.GroupID(), epoch, chain.ChainID(), chain.SigningKey()) {
+		return s, nil, fmt.Errorf("%w: not certified by its device", ErrSenderKey)
+	}
 	if old, known := s.receivers[chain.ChainID()]; known {
 		if old.from != from {
 			return s, nil, fmt.Errorf("%w: of another device", ErrSenderKey)
 		}
 		return s, nil, nil
 	}
-	next, delivered := s.makeRoom(from, epoch).release(chain.ChainID(), receiver{from, chain})
+	next, delivered := s.makeRoom(from, epoch).release(chain.ChainID(), r)
 	return next, delivered, nil
 }
 

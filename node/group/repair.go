@@ -108,7 +108,7 @@ func (s State) Repair(message []byte) (State, []Delivered, error) {
 		if err != nil {
 			return s, nil, fmt.Errorf("group: own chain: %w", err)
 		}
-		return s.repairOwn(receiver{s.self, chain}, m)
+		return s.repairOwn(receiver{s.self, s.certificate, chain}, m)
 	default:
 		return s, nil, fmt.Errorf("%w: of a chain that is not here", ErrMessage)
 	}

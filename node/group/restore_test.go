@@ -87,7 +87,7 @@ type place struct {
 func (g *restored) say(from int, arrives func(to int) bool) (opened int) {
 	text := fmt.Sprintf("%d says %d", from, g.said)
 	g.said++
-	s, out, err := g.states[from].Send([]byte(text), members(g.selves...))
+	s, out, err := g.states[from].Send(g.selves[from], []byte(text), members(g.selves...))
 	if err != nil {
 		g.r.Fatal(err)
 	}

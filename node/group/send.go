@@ -15,9 +15,12 @@ import (
 type Outgoing struct {
 	// Sealed holds the message for the topic, the same for everybody.
 	Sealed Sealed
-	// SenderKeys are for the devices that lack this device's chain: a distribution
-	// for each, to be sent over the session with it, before or after Message.
+	// SenderKeys are for the devices that lack this device's chain: a distribution and
+	// the chain's certificate for each, to be sent over the session with it, before or
+	// after Message.
 	SenderKeys map[peer.ID][]byte
+	// Opening opens Message, and nothing else.
+	Opening Opening
 }
 
 // Send seals content, at most senderkey.MaxPlaintext bytes, for the group.
@@ -25,15 +28,15 @@ type Outgoing struct {
 // included; those of accounts that are not members are left out. The state, and the
 // sender keys in the outbox, must be stored before the message leaves: a device
 // counts as having the key from here on (see Forget).
-func (s State) Send(content []byte, devices []Member) (State, Outgoing, error) {
-	next, _, err := s.Next()
+func (s State) Send(self Self, content []byte, devices []Member) (State, Outgoing, error) {
+	next, _, err := s.Next(self)
 	if err != nil {
 		return s, Outgoing{}, err
 	}
 	next.sender = next.sender.Clone()
 	// Taken before the message, so that whoever gets it can read this message.
-	distribution := next.sender.Distribution()
-	sealed, iteration, err := next.sender.Encrypt(associatedData(s.self), content)
+	distribution := append(next.sender.Distribution(), next.certificate[:]...)
+	sealed, with, err := next.sender.Encrypt(associatedData(s.self), content)
 	if err != nil {
 		return s, Outgoing{}, fmt.Errorf("group: send: %w", err)
 	}
@@ -43,8 +46,9 @@ func (s State) Send(content []byte, devices []Member) (State, Outgoing, error) {
 		return s, Outgoing{}, fmt.Errorf("group: send: %w", err)
 	}
 	out := Outgoing{
-		Sealed:     Sealed{Chain: next.sender.ChainID(), Iteration: iteration, Message: message},
+		Sealed:     Sealed{Chain: next.sender.ChainID(), Iteration: with.Iteration, Message: message},
 		SenderKeys: next.lacking(devices, distribution),
+		Opening:    Opening{with, s.self, s.chain.Epoch(), next.sender.ChainID(), next.certificate},
 	}
 	next.handed = withKeys(next.handed, out.SenderKeys)
 	return next, out, nil
@@ -52,13 +56,13 @@ func (s State) Send(content []byte, devices []Member) (State, Outgoing, error) {
 
 // Next returns the place that the next message will have. The state that it returns is
 // the one to send it from: a chain of this device's own may begin with it.
-func (s State) Next() (State, Place, error) {
+func (s State) Next(self Self) (State, Place, error) {
 	if s.sender == nil {
 		fresh, err := senderkey.NewSender(s.chain.ID(), s.chain.Epoch())
 		if err != nil {
 			return s, Place{}, fmt.Errorf("group: send: %w", err)
 		}
-		s.sender, s.handed = fresh, nil
+		s.sender, s.certificate, s.handed = fresh, certify(self, fresh), nil
 	}
 	return s, Place{s.sender.ChainID(), s.sender.Next()}, nil
 }
@@ -104,7 +108,7 @@ func (s State) Forget(device peer.ID) State {
 func (s State) Renew() State {
 	if s.sender != nil {
 		if own, err := senderkey.NewReceiver(s.sender.Distribution()); err == nil {
-			s = s.makeRoom(s.self, own.Epoch()).withReceiver(own.ChainID(), receiver{s.self, own})
+			s = s.makeRoom(s.self, own.Epoch()).withReceiver(own.ChainID(), receiver{s.self, s.certificate, own})
 		}
 	}
 	s.sender, s.handed = nil, nil
@@ -125,9 +129,12 @@ const adLabel = "tryst group message 1"
 // package senderkey. Names and peer IDs have fewer than 256 bytes.
 func associatedData(from Member) []byte {
 	b := make([]byte, 0, len(adLabel)+2+len(from.Account)+len(from.Device))
-	b = append(b, adLabel...)
-	b = append(b, byte(len(from.Account)))
-	b = append(b, from.Account...)
-	b = append(b, byte(len(from.Device)))
-	return append(b, from.Device...)
+	return appendMember(append(b, adLabel...), from)
+}
+
+func appendMember(b []byte, m Member) []byte {
+	b = append(b, byte(len(m.Account)))
+	b = append(b, m.Account...)
+	b = append(b, byte(len(m.Device)))
+	return append(b, m.Device...)
 }

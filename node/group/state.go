@@ -63,8 +63,9 @@ type State struct {
 
 	// sender is this device's chain in the current epoch, nil until it speaks, and
 	// handed the devices that have been given it.
-	sender *senderkey.Sender
-	handed map[peer.ID]struct{}
+	sender      *senderkey.Sender
+	certificate certificate // of sender
+	handed      map[peer.ID]struct{}
 
 	receivers map[chainID]receiver
 	buffered  []bufferedMessage // oldest first
@@ -74,8 +75,9 @@ type chainID = [senderkey.ChainIDSize]byte
 
 // receiver is another device's sender chain.
 type receiver struct {
-	from  Member
-	chain *senderkey.Receiver // never changed in place
+	from        Member
+	certificate certificate
+	chain       *senderkey.Receiver // never changed in place
 }
 
 // Create makes a group with this account as its only member: the state, and the

@@ -128,6 +128,7 @@ func (t *Tx) dropOldest(id record.GroupID, log *logSize, mayGo func(Logged, time
 	}
 	t.remove(rows[0].key)
 	t.remove(placeKey(id, m.Chain, m.Iteration))
+	t.dropOpening(id, t.number(rows[0].key[len(logPrefix(id)):]))
 	log.bytes -= uint64(len(rows[0].value))
 	if len(rows) > 1 {
 		log.oldest = t.number(rows[1].key[len(logPrefix(id)):])

@@ -17,33 +17,35 @@ import (
 // Kinds are never used again for something else; a new form of a value gets a
 // new kind and the old rows are moved.
 const (
-	rowOrder    = 'n' // u64: the last number that nextOrder has drawn
-	rowDevice   = 'd' // Device
-	rowKeys     = 'k' // Keys
-	rowOneTime  = '1' // u32 ID -> OneTime
-	rowContact  = 'c' // account -> Contact
-	rowOwner    = 'i' // device -> account that it acts or has acted for
-	rowSession  = 's' // device -> session.Record
-	rowEntry    = 'q' // device, u64 seq -> Entry
-	rowStatus   = 'r' // device, u64 seq -> Status
-	rowEnvelope = 'e' // device, u64 seq -> sealed envelope
-	rowLoad     = 'l' // device -> Load
-	rowProgress = 'm' // message ID, device -> Status, until the message is settled
-	rowSeen     = 'v' // message ID, device -> i64 Unix milliseconds
-	rowHistory  = 'h' // conversation, u64 order -> Message
-	rowGroup    = 'g' // group ID -> what package group made
-	rowLog      = 'w' // group ID, u64 order -> i64 Unix milliseconds, chain ID, u32 iteration, sealed message
-	rowLogPlace = 'p' // group ID, chain ID, u32 iteration -> u64 order
-	rowLogSize  = 'z' // group ID -> u64 order of the oldest, u64 bytes of all
-	rowEntryAt  = 'b' // device, message ID -> u64 seq of its entry
-	rowOwn      = 'u' // message ID -> Own: what was sent from here
-	rowStep     = 't' // message ID, u64 order -> Step
-	rowParked   = 'a' // u64 order -> Parked
-	rowEarly    = 'y' // group ID, chain ID, u32 iteration -> content that waits for its turn
-	rowTransfer = 'f' // transfer ID -> what package transfer made
-	rowMeta     = 'x' // name -> bytes
-	rowRoster   = 'o' // Roster
-	rowHeld     = 'O' // account, u64 order -> Held
+	rowOrder       = 'n' // u64: the last number that nextOrder has drawn
+	rowDevice      = 'd' // Device
+	rowKeys        = 'k' // Keys
+	rowOneTime     = '1' // u32 ID -> OneTime
+	rowContact     = 'c' // account -> Contact
+	rowOwner       = 'i' // device -> account that it acts or has acted for
+	rowSession     = 's' // device -> session.Record
+	rowEntry       = 'q' // device, u64 seq -> Entry
+	rowStatus      = 'r' // device, u64 seq -> Status
+	rowEnvelope    = 'e' // device, u64 seq -> sealed envelope
+	rowLoad        = 'l' // device -> Load
+	rowProgress    = 'm' // message ID, device -> Status, until the message is settled
+	rowSeen        = 'v' // message ID, device -> i64 Unix milliseconds
+	rowHistory     = 'h' // conversation, u64 order -> Message
+	rowGroup       = 'g' // group ID -> what package group made
+	rowLog         = 'w' // group ID, u64 order -> i64 Unix milliseconds, chain ID, u32 iteration, sealed message
+	rowLogPlace    = 'p' // group ID, chain ID, u32 iteration -> u64 order
+	rowLogSize     = 'z' // group ID -> u64 order of the oldest, u64 bytes of all
+	rowEntryAt     = 'b' // device, message ID -> u64 seq of its entry
+	rowOwn         = 'u' // message ID -> Own: what was sent from here
+	rowStep        = 't' // message ID, u64 order -> Step
+	rowParked      = 'a' // u64 order -> Parked
+	rowEarly       = 'y' // group ID, chain ID, u32 iteration -> content that waits for its turn
+	rowOpening     = 'K' // group ID, u64 order -> what package group made, of a message of the log
+	rowOpeningSize = 'j' // group ID -> u64 order of the oldest opening, u64 how many there are
+	rowTransfer    = 'f' // transfer ID -> what package transfer made
+	rowMeta        = 'x' // name -> bytes
+	rowRoster      = 'o' // Roster
+	rowHeld        = 'O' // account, u64 order -> Held
 )
 
 // afterPrefix is greater than any byte that follows a complete field in a key of

@@ -6,7 +6,8 @@
 // It is not a group: it knows no members, keeps no order and fetches no gaps.
 // node/group calls it, certifies the signing key with the device key, hands the
 // distribution out over the pairwise sessions, and drops senders and receivers
-// with their epoch. A chain goes forward only: it has no recovery after a
+// with their epoch. A single message may be passed on with its Opening, which opens
+// nothing else. A chain goes forward only: it has no recovery after a
 // break-in but the next epoch. Signatures make group messages undeniable.
 //
 // # Bytes of a message

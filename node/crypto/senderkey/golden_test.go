@@ -45,11 +45,11 @@ func writeGolden(t *testing.T) {
 	g := golden{Distribution: hex.EncodeToString(s.Distribution())}
 	r := newReceiver(t, s)
 	sealed := func(text string) goldenMessage {
-		m, iteration, err := s.Encrypt([]byte("ad"), []byte(text))
+		m, with, err := s.Encrypt([]byte("ad"), []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return goldenMessage{iteration, hex.EncodeToString([]byte("ad")), hex.EncodeToString(m), hex.EncodeToString([]byte(text))}
+		return goldenMessage{with.Iteration, hex.EncodeToString([]byte("ad")), hex.EncodeToString(m), hex.EncodeToString([]byte(text))}
 	}
 	overtaken := sealed("overtaken")
 	decrypt(t, r, encrypt(t, s, "overtaking"), "overtaking")
@@ -108,9 +108,9 @@ func TestGolden(t *testing.T) {
 	}
 	for name, r := range map[string]*senderkey.Receiver{"stored": stored, "fresh": fresh} {
 		for i, m := range g.Messages {
-			got, iteration, err := r.Decrypt(unhex(t, m.AD), unhex(t, m.Message))
-			if err != nil || iteration != m.Iteration || !bytes.Equal(got, unhex(t, m.Plaintext)) {
-				t.Errorf("%s receiver, message %d: %q, iteration %d, %v", name, i, got, iteration, err)
+			got, with, err := r.Decrypt(unhex(t, m.AD), unhex(t, m.Message))
+			if err != nil || with.Iteration != m.Iteration || !bytes.Equal(got, unhex(t, m.Plaintext)) {
+				t.Errorf("%s receiver, message %d: %q, iteration %d, %v", name, i, got, with.Iteration, err)
 			}
 		}
 		decrypt(t, r, encrypt(t, s.Clone(), "and on"), "and on")

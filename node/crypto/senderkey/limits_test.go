@@ -31,9 +31,9 @@ func at(tb testing.TB, s *Sender, iteration uint32) []byte {
 	for ; s.iteration < iteration; s.iteration++ {
 		s.chainKey = s.chainKey.Next()
 	}
-	m, got, err := s.Encrypt(nil, fmt.Append(nil, iteration))
-	if err != nil || got != iteration {
-		tb.Fatalf("iteration %d, %v; want %d", got, err, iteration)
+	m, with, err := s.Encrypt(nil, fmt.Append(nil, iteration))
+	if err != nil || with.Iteration != iteration {
+		tb.Fatalf("iteration %d, %v; want %d", with.Iteration, err, iteration)
 	}
 	return m
 }

@@ -3,11 +3,9 @@ package senderkey
 import (
 	"cmp"
 	"crypto/ed25519"
-	"encoding/binary"
 	"math"
 	"slices"
 
-	"github.com/tryst-chat/tryst/node/crypto/seal"
 	"github.com/tryst-chat/tryst/node/key"
 )
 
@@ -78,39 +76,32 @@ func ChainOf(message []byte) (id [ChainIDSize]byte, err error) {
 }
 
 // Decrypt verifies the signature and then opens a message, in whatever order
-// messages come, and returns its number in the chain. The receiver must be
-// stored together with the plaintext. On any error it is as it was; but for
-// ErrDecrypt and ErrOtherChain errors are about messages that are the sender's.
-func (r *Receiver) Decrypt(ad, message []byte) (plaintext []byte, iteration uint32, err error) {
+// messages come, and returns with what. The receiver must be stored together with
+// the plaintext. On any error it is as it was; but for ErrDecrypt and ErrOtherChain
+// errors are about messages that are the sender's.
+func (r *Receiver) Decrypt(ad, message []byte) (plaintext []byte, with Opening, err error) {
 	chain, err := ChainOf(message)
 	if err != nil {
-		return nil, 0, err
+		return nil, Opening{}, err
 	}
 	if chain != r.chain {
-		return nil, 0, ErrOtherChain
+		return nil, Opening{}, ErrOtherChain
 	}
 	bound := r.bind(ad)
-	rest, signature := message[:len(message)-ed25519.SignatureSize], message[len(message)-ed25519.SignatureSize:]
-	if !ed25519.Verify(r.signing[:], signed(bound, rest), signature) {
-		return nil, 0, ErrDecrypt
+	header, body, ok := verify(r.signing, bound, message)
+	if !ok {
+		return nil, Opening{}, ErrDecrypt
 	}
-	header, body := rest[:headerSize], rest[headerSize:]
-	iteration = binary.BigEndian.Uint32(header[ChainIDSize:])
-
 	after := r.Clone()
-	k, err := after.take(iteration)
-	if err != nil {
-		return nil, iteration, err
+	with = Opening{Iteration: iterationOf(header), Signing: r.signing}
+	if with.Key, err = after.take(with.Iteration); err != nil {
+		return nil, Opening{}, err
 	}
-	padded, err := seal.Open(k, seal.SenderKey, bound, header, body)
-	if err != nil {
-		return nil, 0, ErrDecrypt
-	}
-	if plaintext, err = seal.Unpad(padded); err != nil {
-		return nil, 0, ErrDecrypt
+	if plaintext, err = unseal(with.Key, bound, header, body); err != nil {
+		return nil, Opening{}, err
 	}
 	*r = *after
-	return plaintext, iteration, nil
+	return plaintext, with, nil
 }
 
 // take returns the key of one message and steps over it.

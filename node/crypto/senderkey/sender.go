@@ -57,27 +57,27 @@ func (s *Sender) Distribution() []byte {
 }
 
 // Encrypt pads, seals and signs plaintext, at most MaxPlaintext bytes, bound to
-// group, epoch and ad, and returns the message and its number in the chain. The
-// sender must be stored before the message leaves the device.
-func (s *Sender) Encrypt(ad, plaintext []byte) (message []byte, iteration uint32, err error) {
+// group, epoch and ad, and returns the message and what opens it. The sender must be
+// stored before the message leaves the device.
+func (s *Sender) Encrypt(ad, plaintext []byte) (message []byte, with Opening, err error) {
 	switch {
 	case len(plaintext) > MaxPlaintext:
-		return nil, 0, fmt.Errorf("senderkey: %w", seal.ErrTooLong)
+		return nil, Opening{}, fmt.Errorf("senderkey: %w", seal.ErrTooLong)
 	case s.iteration == math.MaxUint32:
-		return nil, 0, ErrExhausted
+		return nil, Opening{}, ErrExhausted
 	}
+	with = Opening{Iteration: s.iteration, Signing: [ed25519.PublicKeySize]byte(s.SigningKey()), Key: s.chainKey.Message()}
 	bound, header := s.bind(ad), s.header(s.iteration)
-	body, err := seal.Seal(s.chainKey.Message(), seal.SenderKey, bound, header, seal.Pad(plaintext))
+	body, err := seal.Seal(with.Key, seal.SenderKey, bound, header, seal.Pad(plaintext))
 	if err != nil {
-		return nil, 0, fmt.Errorf("senderkey: %w", err)
+		return nil, Opening{}, fmt.Errorf("senderkey: %w", err)
 	}
 	message = append(header, body...)
 	message = append(message, ed25519.Sign(s.signing, signed(bound, message))...)
 
-	iteration = s.iteration
 	s.iteration++
 	s.chainKey = s.chainKey.Next()
-	return message, iteration, nil
+	return message, with, nil
 }
 
 // Clone returns a copy. Only one of the two may go on to encrypt.

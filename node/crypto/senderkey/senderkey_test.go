@@ -90,16 +90,16 @@ func TestSenderAndReceiverAgree(t *testing.T) {
 	}
 	for want := range uint32(3) {
 		text := fmt.Sprint("message ", want)
-		m, iteration, err := s.Encrypt(nil, []byte(text))
-		if err != nil || iteration != want {
-			t.Fatalf("iteration %d, %v; want %d", iteration, err, want)
+		m, with, err := s.Encrypt(nil, []byte(text))
+		if err != nil || with.Iteration != want {
+			t.Fatalf("iteration %d, %v; want %d", with.Iteration, err, want)
 		}
 		if chain, err := senderkey.ChainOf(m); err != nil || chain != r.ChainID() {
 			t.Errorf("chain %x, %v", chain, err)
 		}
-		got, iteration, err := r.Decrypt(nil, m)
-		if err != nil || iteration != want || string(got) != text {
-			t.Errorf("%q, iteration %d, %v", got, iteration, err)
+		got, used, err := r.Decrypt(nil, m)
+		if err != nil || !same(used, with) || string(got) != text {
+			t.Errorf("%q, iteration %d, %v", got, used.Iteration, err)
 		}
 	}
 	if len(s.Distribution()) != senderkey.DistributionSize {
@@ -134,7 +134,7 @@ func TestInterleavings(t *testing.T) {
 // flight is a message under way.
 type flight struct {
 	message, ad, plaintext []byte
-	iteration              uint32
+	with                   senderkey.Opening
 	arrived                bool
 }
 
@@ -154,18 +154,22 @@ func interleave(t *rapid.T) {
 				plaintext: rapid.SliceOfN(rapid.Byte(), 0, 600).Draw(t, "plaintext"),
 			}
 			var err error
-			if f.message, f.iteration, err = s.Encrypt(f.ad, f.plaintext); err != nil {
+			if f.message, f.with, err = s.Encrypt(f.ad, f.plaintext); err != nil {
 				t.Fatal(err)
 			}
 			sent = append(sent, f)
 		case "receive":
 			f := rapid.SampledFrom(sent).Draw(t, "flight")
-			got, iteration, err := r.Decrypt(f.ad, f.message)
+			alone, err := senderkey.Open(group, epoch, f.with, f.ad, f.message)
+			if err != nil || !bytes.Equal(alone, f.plaintext) {
+				t.Fatalf("%q opens alone as %q, %v", f.plaintext, alone, err)
+			}
+			got, used, err := r.Decrypt(f.ad, f.message)
 			switch {
 			case f.arrived && !errors.Is(err, senderkey.ErrDuplicate):
 				t.Fatalf("the second time: %q, %v; want ErrDuplicate", got, err)
-			case !f.arrived && (err != nil || iteration != f.iteration || !bytes.Equal(got, f.plaintext)):
-				t.Fatalf("%q came as %q, iteration %d, %v", f.plaintext, got, iteration, err)
+			case !f.arrived && (err != nil || !same(used, f.with) || !bytes.Equal(got, f.plaintext)):
+				t.Fatalf("%q came as %q, iteration %d, %v", f.plaintext, got, used.Iteration, err)
 			}
 			f.arrived = true
 		case "tamper":
