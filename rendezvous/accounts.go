@@ -157,7 +157,11 @@ func (s *Server) appendDevice(ctx context.Context, c caller, m *pb.AppendDevice)
 	if entry.Op == record.AddDevice && entry.Device != c.device {
 		return nil, fmt.Errorf("%w: a device adds itself", wire.ErrRefused)
 	}
-	return s.propose(ctx, directory.AppendDevice(account, m.GetEntry()))
+	resp, err := s.propose(ctx, directory.AppendDevice(account, m.GetEntry()))
+	if err == nil && entry.Op == record.RevokeDevice {
+		s.forgetGroupMail(ctx, account, entry.Device)
+	}
+	return resp, err
 }
 
 // lookUp says that an account does not exist only after a barrier: it may have

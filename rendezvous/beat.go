@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -99,15 +100,23 @@ func (b *beats) admit(ctx context.Context, minIndex uint64) error {
 }
 
 // greet answers the first frame: with what is known of the accounts watched,
-// and whether keys run out.
+// whether keys run out, and whether there is mail.
 func (b *beats) greet(watch *pb.Watch) error {
 	left, err := b.server.cluster.Directory().PrekeysLeft(b.sub.account, b.sub.device)
+	if err != nil {
+		return err
+	}
+	mail, err := b.server.cluster.Directory().HasMail(b.sub.account, b.sub.device, math.MaxUint64)
 	if err != nil {
 		return err
 	}
 	frame := &pb.Beat{}
 	if left < wire.PrekeyLow {
 		frame.Notices = append(frame.Notices, keysLow())
+	}
+	if mail {
+		frame.Notices = append(frame.Notices, mailWaiting())
+		frame.Index = b.server.cluster.Directory().AppliedIndex()
 	}
 	if err := b.write(frame); err != nil {
 		return err
@@ -171,6 +180,7 @@ func (b *beats) pass(ctx context.Context, n *pb.Notice) error {
 			more = false
 		}
 	}
+	b.server.hub.passing(b.sub, notices)
 	for _, n := range notices {
 		if n.GetAccountChanged() != string(b.sub.account) {
 			continue
@@ -205,15 +215,20 @@ func (b *beats) watch(watch *pb.Watch) error {
 	return b.writeNotices(known)
 }
 
-// writeNotices writes notices in as many frames as they need.
+// writeNotices writes notices in as many frames as they need, with the index that
+// this server has reached: what they tell of is at or below it.
 func (b *beats) writeNotices(notices []*pb.Notice) error {
+	if len(notices) == 0 {
+		return nil
+	}
+	index := b.server.cluster.Directory().AppliedIndex()
 	for len(notices) > 0 {
 		n, size := 0, 0
 		for n < len(notices) && (n == 0 || size < maxBatch) {
 			size += proto.Size(notices[n])
 			n++
 		}
-		if err := b.write(&pb.Beat{Notices: notices[:n]}); err != nil {
+		if err := b.write(&pb.Beat{Notices: notices[:n], Index: index}); err != nil {
 			return err
 		}
 		notices = notices[n:]

@@ -36,6 +36,9 @@ type Config struct {
 	// MetricsListen is the address (host:port) of /metrics and /healthz. Empty
 	// means none; DefaultMetrics is a free port on loopback.
 	MetricsListen string
+	// Disk finds out how full the disk is that a folder lies on; nil asks the
+	// system.
+	Disk func(dir string) (Disk, error)
 	// Logger may be nil. No account's name and no secret is logged.
 	Logger *slog.Logger
 }
@@ -72,6 +75,9 @@ func (c Config) complete(now time.Time) (Config, error) {
 	}
 	if len(c.Listen) == 0 {
 		return c, errors.New("rendezvous: at least one address to listen on is needed")
+	}
+	if c.Disk == nil {
+		c.Disk = diskOf
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -117,22 +116,10 @@ func TestHealthAndMetrics(t *testing.T) {
 	n := w.member(0, "alice")
 	n.Attend(true)
 	next[client.Resync](n)
-	get := func(path string) (int, []byte) {
-		resp, err := http.Get("http://" + w.servers[0].MetricsAddr() + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.StatusCode, body
-	}
-	if code, body := get("/healthz"); code != http.StatusOK {
+	if code, body := w.get(0, "/healthz"); code != http.StatusOK {
 		t.Errorf("health: %d %s", code, body)
 	}
-	_, metrics := get("/metrics")
+	_, metrics := w.get(0, "/metrics")
 	for _, line := range []string{
 		`tryst_rendezvous_requests_total{kind="sign_up",outcome="ok"} 1`,
 		`tryst_rendezvous_sessions 1`,
@@ -144,7 +131,7 @@ func TestHealthAndMetrics(t *testing.T) {
 			t.Errorf("no %s", line)
 		}
 	}
-	_, body := get("/status")
+	_, body := w.get(0, "/status")
 	var status rendezvous.Status
 	if err := json.Unmarshal(body, &status); err != nil {
 		t.Fatal(err)

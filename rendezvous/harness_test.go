@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ type world struct {
 	made    provision.Cluster
 	servers []*rendezvous.Server
 	stops   []func()
+	disk    atomic.Pointer[rendezvous.Disk] // of all servers; nil: empty
 	*introducer
 }
 
@@ -77,6 +79,12 @@ func (w *world) start(i int) {
 		w.Fatal(err)
 	}
 	cfg.Logger = logger()
+	cfg.Disk = func(string) (rendezvous.Disk, error) {
+		if disk := w.disk.Load(); disk != nil {
+			return *disk, nil
+		}
+		return rendezvous.Disk{}, nil
+	}
 	s, err := rendezvous.New(cfg)
 	if err != nil {
 		w.Fatal(err)
@@ -116,7 +124,13 @@ type node struct {
 // node makes a device; the link comes up on its own.
 func (w *world) node() *node {
 	w.Helper()
-	n := &node{TB: w.TB, key: directorytest.NewKey()}
+	return w.nodeWith(directorytest.NewKey())
+}
+
+// nodeWith makes a device of a key.
+func (w *world) nodeWith(key directorytest.Key) *node {
+	w.Helper()
+	n := &node{TB: w.TB, key: key}
 	n.host = newHost(w, n.key, false)
 	var err error
 	n.Client, err = client.New(client.Config{

@@ -33,6 +33,9 @@ type subscriber struct {
 	cut     chan struct{}    // closed when the stream must end
 	gone    bool             // guarded by hub.mu: cut is closed
 	watches []record.Account // guarded by hub.mu
+	// mail holds of which mail a notice is in queue: the device's own under the
+	// zero ID, and that of groups. Guarded by hub.mu.
+	mail map[record.GroupID]struct{}
 }
 
 // index finds subscribers by account.
@@ -59,7 +62,10 @@ func newHub(seenBy func(account record.Account, asking []record.Account) map[rec
 // subscribe makes a device a listener. A stream that it had before is cut: the
 // device has opened a new one because it takes that one for dead.
 func (h *hub) subscribe(device peer.ID, account record.Account) *subscriber {
-	s := &subscriber{device: device, account: account, queue: make(chan *pb.Notice, maxQueue), cut: make(chan struct{})}
+	s := &subscriber{
+		device: device, account: account, queue: make(chan *pb.Notice, maxQueue), cut: make(chan struct{}),
+		mail: make(map[record.GroupID]struct{}),
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if old := h.devices[device]; old != nil {
@@ -177,6 +183,13 @@ func (h *hub) changed(events []directory.Event) {
 			if s := h.devices[e.Device]; s != nil {
 				h.put(s, keysLow())
 			}
+		case directory.MailWaiting:
+			h.putMail(h.devices[e.Device], record.GroupID{}, mailWaiting())
+		case directory.GroupMailWaiting:
+			n := &pb.Notice{Kind: &pb.Notice_GroupMail{GroupMail: e.Group[:]}}
+			for _, device := range e.Devices {
+				h.putMail(h.devices[device], e.Group, n)
+			}
 		case directory.Reset:
 			for _, s := range h.devices { // anything may have changed: all look again
 				h.remove(s)
@@ -186,6 +199,35 @@ func (h *hub) changed(events []directory.Event) {
 }
 
 func keysLow() *pb.Notice { return &pb.Notice{Kind: &pb.Notice_KeysLow{KeysLow: true}} }
+
+func mailWaiting() *pb.Notice { return &pb.Notice{Kind: &pb.Notice_Mail{Mail: true}} }
+
+// putMail queues a notice of mail for a subscriber, if there is one, unless one
+// like it is still in the queue: the device fetches all at once.
+func (h *hub) putMail(s *subscriber, of record.GroupID, n *pb.Notice) {
+	if s == nil {
+		return
+	}
+	if _, queued := s.mail[of]; !queued {
+		s.mail[of] = struct{}{}
+		h.put(s, n)
+	}
+}
+
+// passing says that notices have left a subscriber's queue and are written next.
+// Mail that comes from now on is told of anew.
+func (h *hub) passing(s *subscriber, notices []*pb.Notice) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, n := range notices {
+		switch kind := n.GetKind().(type) {
+		case *pb.Notice_Mail:
+			delete(s.mail, record.GroupID{})
+		case *pb.Notice_GroupMail:
+			delete(s.mail, record.GroupID(kind.GroupMail))
+		}
+	}
+}
 
 // put queues a notice, or cuts the subscriber off whose queue is full.
 func (h *hub) put(s *subscriber, n *pb.Notice) {

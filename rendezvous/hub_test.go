@@ -8,6 +8,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/directory"
 	"github.com/tryst-chat/tryst/rendezvous/presence"
 	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
 )
 
 // everybody may see everybody.
@@ -122,5 +123,28 @@ func TestHubForgets(t *testing.T) {
 	}
 	if len(h.devices)+len(h.accounts)+len(h.watchers) != 0 {
 		t.Errorf("left: %v %v %v", h.devices, h.accounts, h.watchers)
+	}
+}
+
+// A device is told of its mail once for all that came before it looked, and again
+// for what came since.
+func TestMailIsToldOnce(t *testing.T) {
+	h := newHub(everybody)
+	s := h.subscribe("a", "alice1")
+	id := record.GroupID{7}
+	came := []directory.Event{
+		directory.MailWaiting{Account: "alice1", Device: "a"}, directory.MailWaiting{Account: "bob1", Device: "b"},
+		directory.GroupMailWaiting{Group: id, Devices: []peer.ID{"b", "a"}},
+	}
+	for range 2 * maxQueue {
+		h.changed(came)
+	}
+	if isCut(s) || len(s.queue) != 2 {
+		t.Fatalf("cut off: %t, %d notices wait", isCut(s), len(s.queue))
+	}
+	h.passing(s, []*pb.Notice{<-s.queue, <-s.queue})
+	h.changed(came)
+	if len(s.queue) != 2 {
+		t.Errorf("of what came since %d notices wait", len(s.queue))
 	}
 }

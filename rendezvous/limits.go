@@ -63,6 +63,20 @@ const (
 	// largest notice it stays below wire.MaxBeat.
 	maxBatch = wire.MaxBeat - 2*wire.MaxPeerRecord
 
+	// A device may put so many letters at once, and so many a second over time: one
+	// to each device of everybody in a full group, and what a person writes. It
+	// bounds what one device costs the servers; what it costs another person is
+	// bounded by the directory's quotas.
+	postageBurst   = 1_000
+	postageRate    = 10
+	postageDevices = maxConns
+
+	// Mail is taken until the disk is diskFull percent full, so that what else the
+	// servers keep has the rest. A large disk that has diskAmple bytes left is not
+	// full in that sense: that is mail of 800 full queues.
+	diskFull  = 80
+	diskAmple = 16 << 30
+
 	// drainTimeout is how long a server that leaves waits for its nodes to go
 	// elsewhere, which they do at once when their next beat says so.
 	drainTimeout = 2 * time.Second

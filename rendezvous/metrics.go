@@ -19,6 +19,7 @@ type metrics struct {
 	registry *prometheus.Registry // its own: several servers may run in one process
 	requests *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
+	letters  *prometheus.CounterVec
 }
 
 func (s *Server) newMetrics() *metrics {
@@ -33,11 +34,15 @@ func (s *Server) newMetrics() *metrics {
 			Help:    "Time from a request's stream to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15), // 0.5 ms to 8 s
 		}, []string{"kind"}),
+		letters: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tryst_rendezvous_letters_total",
+			Help: "Letters that nodes put, by kind (direct, group) and outcome.",
+		}, []string{"kind", "outcome"}),
 	}
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
-	m.registry.MustRegister(m.requests, m.latency,
+	m.registry.MustRegister(m.requests, m.latency, m.letters,
 		gauge("tryst_rendezvous_applied_index", "Index of the last applied entry of the replicated log.",
 			func() float64 { return float64(s.cluster.Directory().AppliedIndex()) }),
 		gauge("tryst_rendezvous_term", "Raft's term: it rises with every election.",
@@ -46,6 +51,16 @@ func (s *Server) newMetrics() *metrics {
 			func() float64 { return float64(s.size().Accounts) }),
 		gauge("tryst_rendezvous_groups", "Groups in the directory.",
 			func() float64 { return float64(s.size().Groups) }),
+		gauge("tryst_rendezvous_mail_letters", "Letters that wait for devices.",
+			func() float64 { return float64(s.mailTotals().Letters) }),
+		gauge("tryst_rendezvous_mail_bytes", "Their size.",
+			func() float64 { return float64(s.mailTotals().Bytes) }),
+		gauge("tryst_rendezvous_group_mail_letters", "Letters that wait in groups, each counted once.",
+			func() float64 { return float64(s.mailTotals().GroupLetters) }),
+		gauge("tryst_rendezvous_group_mail_bytes", "Their size, with what is kept for each device that lacks one.",
+			func() float64 { return float64(s.mailTotals().GroupBytes) }),
+		gauge("tryst_rendezvous_mail_refused", "1 while no letters are taken because the disk is too full.",
+			func() float64 { return oneIf(s.noMail() != "") }),
 		gauge("tryst_rendezvous_leader", "1 on the server that leads.",
 			func() float64 { leader, ok := s.cluster.Leader(); return oneIf(ok && leader == s.host.ID()) }),
 		gauge("tryst_rendezvous_ready", "1 while the server takes new nodes.",
@@ -67,6 +82,26 @@ func (s *Server) size() directory.Size {
 		s.log.Error("the directory's size cannot be read", "err", err)
 	}
 	return size
+}
+
+// mailTotals is zero when the store cannot be read, as size.
+func (s *Server) mailTotals() directory.MailTotals {
+	totals, err := s.cluster.Directory().MailTotals()
+	if err != nil {
+		s.log.Error("how much mail waits cannot be read", "err", err)
+	}
+	return totals
+}
+
+// put counts letters by what they came to: each its own result, or all the error.
+func (m *metrics) put(kind string, letters int, results []error, err error) {
+	if err != nil {
+		m.letters.WithLabelValues(kind, outcome(err)).Add(float64(letters))
+		return
+	}
+	for _, result := range results {
+		m.letters.WithLabelValues(kind, outcome(result)).Inc()
+	}
 }
 
 func (m *metrics) observe(kind, outcome string, took time.Duration) {

@@ -79,6 +79,14 @@ func (s *Server) routeOf(req *pb.Request) (route, bool) {
 		return to("set_contacts", devices, s.setContacts, m.SetContacts), true
 	case *pb.Request_GetContacts:
 		return to("get_contacts", devices, s.getContacts, m.GetContacts), true
+	case *pb.Request_PutMail:
+		return to("put_mail", devices, s.putMail, m.PutMail), true
+	case *pb.Request_FetchMail:
+		return to("fetch_mail", devices, s.fetchMail, m.FetchMail), true
+	case *pb.Request_PutGroupMail:
+		return to("put_group_mail", devices, s.putGroupMail, m.PutGroupMail), true
+	case *pb.Request_FetchGroupMail:
+		return to("fetch_group_mail", devices, s.fetchGroupMail, m.FetchGroupMail), true
 	default:
 		return route{}, false
 	}

@@ -41,6 +41,7 @@ type Server struct {
 	http       net.Listener // nil: no metrics
 
 	guesses guesses
+	postage *postage
 	streams chan incoming // from libp2p's goroutines to Run's
 	stopped chan struct{} // closed when Run takes no more streams
 	leaving chan struct{} // closed when the drain begins
@@ -64,6 +65,7 @@ func New(cfg Config) (*Server, error) {
 		log:     cfg.Logger.With("server", cfg.Server.Name),
 		auth:    auth.NewServer(cfg.Server.Secrets),
 		guesses: guesses{limiter: auth.NewLimiter()},
+		postage: newPostage(),
 		streams: make(chan incoming),
 		stopped: make(chan struct{}),
 		leaving: make(chan struct{}),

@@ -2,6 +2,7 @@ package rendezvous
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,18 +29,27 @@ type Status struct {
 	Sessions  int    `json:"sessions"`  // devices that hold a beat stream to this server
 	Online    int    `json:"online"`    // devices whose whereabouts are known, anywhere
 	Balancers int    `json:"balancers"` // behind which this server stands
+
+	Letters      uint64 `json:"letters"` // that wait for devices
+	LetterBytes  uint64 `json:"letter_bytes"`
+	GroupLetters uint64 `json:"group_letters"` // that wait in groups
+	GroupBytes   uint64 `json:"group_bytes"`
+	NoMail       string `json:"no_mail,omitempty"` // why no more letters are taken, in words
 }
 
 // Status returns how this server is.
 func (s *Server) Status() (Status, error) {
 	c := s.cluster.Status()
 	size, err := s.cluster.Directory().Size()
+	mail, mailErr := s.cluster.Directory().MailTotals()
 	status := Status{
 		Name: s.Name(), Peer: s.ID().String(), Obstacle: c.Obstacle,
 		State: strings.ToLower(c.State), Leader: s.nameOf(c.Leader), Term: c.Term, Log: c.LastIndex, Applied: c.Applied,
 		Servers:  make([]string, 0, len(c.Peers)),
 		Accounts: size.Accounts, Groups: size.Groups,
 		Sessions: s.hub.len(), Online: s.presence.Len(), Balancers: s.attachment.Attached(),
+		Letters: mail.Letters, LetterBytes: mail.Bytes, GroupLetters: mail.GroupLetters, GroupBytes: mail.GroupBytes,
+		NoMail: s.noMail(),
 	}
 	if s.isLeaving() {
 		status.Obstacle = "it is leaving"
@@ -49,7 +59,7 @@ func (s *Server) Status() (Status, error) {
 		status.Servers = append(status.Servers, s.nameOf(id))
 	}
 	slices.Sort(status.Servers)
-	return status, err
+	return status, errors.Join(err, mailErr)
 }
 
 // nameOf returns what the operator calls a server; its peer ID if nothing.

@@ -105,9 +105,34 @@ func words(s rendezvous.Status) string {
 	line("applied", "%d", s.Applied)
 	line("accounts", "%d", s.Accounts)
 	line("groups", "%d", s.Groups)
+	line("mail", "%s", mail(s))
 	line("devices", "%d at this server, %d online in all", s.Sessions, s.Online)
 	line("balancers", "%d", s.Balancers)
 	return out.String()
+}
+
+func mail(s rendezvous.Status) string {
+	waiting := fmt.Sprintf("%d letters wait for devices (%s), %d in groups (%s)",
+		s.Letters, size(s.LetterBytes), s.GroupLetters, size(s.GroupBytes))
+	if s.NoMail != "" {
+		waiting += "; no more are taken: " + s.NoMail
+	}
+	return waiting
+}
+
+// size is a number of bytes for a person.
+func size(n uint64) string {
+	const unit = 1024
+	switch {
+	case n < unit:
+		return fmt.Sprintf("%d B", n)
+	case n < unit*unit:
+		return fmt.Sprintf("%.1f KiB", float64(n)/unit)
+	case n < unit*unit*unit:
+		return fmt.Sprintf("%.1f MiB", float64(n)/unit/unit)
+	default:
+		return fmt.Sprintf("%.1f GiB", float64(n)/unit/unit/unit)
+	}
 }
 
 func taken(s rendezvous.Status) string {
