@@ -63,6 +63,22 @@ func TestServerForges(t *testing.T) {
 		return &pb.Response{Kind: &pb.Response_Generation{Generation: g}}
 	}
 
+	mail := func() error { _, _, err := c.FetchMail(ctx, 0, 5); return err }
+	groupMail := func() error { _, _, err := c.FetchGroupMail(ctx, record.GroupID{1}, 5, 0); return err }
+	putMail := func() error {
+		_, err := c.PutMail(ctx, "alice1", []Letter{{To: id, Envelope: []byte{1}}})
+		return err
+	}
+	letter := func(number uint64, change func(*pb.Mail)) *pb.Mail {
+		m := &pb.Mail{Number: number, Account: "bob1", Device: []byte(otherID), Id: sixteen, Envelope: []byte("sealed")}
+		change(m)
+		return m
+	}
+	page := func(more bool, letters ...*pb.Mail) *pb.Response {
+		return &pb.Response{Kind: &pb.Response_MailPage{MailPage: &pb.MailPage{Mail: letters, More: more}}}
+	}
+	as := func(*pb.Mail) {}
+
 	for name, forgery := range map[string]struct {
 		call   func() error
 		answer *pb.Response
@@ -97,6 +113,18 @@ func TestServerForges(t *testing.T) {
 		"no generation":             {begin, &pb.Response{}},
 		"a start that is not next":  {begin, generation(&pb.Generation{Generation: 3, Stepped: true})},
 		"prekeys without end":       {begin, generation(&pb.Generation{Generation: 9, HighestPrekey: 1<<31 + 1})},
+		"no page of mail":           {mail, &pb.Response{}},
+		"mail without end":          {mail, page(true)},
+		"mail that was left out":    {mail, page(false, letter(5, as))},
+		"mail that was taken":       {groupMail, page(false, letter(5, as))},
+		"mail out of order":         {groupMail, page(false, letter(7, as), letter(6, as))},
+		"one letter twice":          {mail, page(false, letter(6, as), letter(6, as))},
+		"mail of nobody":            {mail, page(false, letter(6, func(m *pb.Mail) { m.Account = "!" }))},
+		"mail of no device":         {mail, page(false, letter(6, func(m *pb.Mail) { m.Device = []byte{1} }))},
+		"mail without an ID":        {mail, page(false, letter(6, func(m *pb.Mail) { m.Id = nil }))},
+		"mail too large":            {mail, page(false, letter(6, func(m *pb.Mail) { m.Envelope = make([]byte, wire.MaxEnvelope+1) }))},
+		"no word of the letter":     {putMail, &pb.Response{Kind: &pb.Response_MailPut{MailPut: &pb.MailPut{}}}},
+		"word of two letters":       {putMail, &pb.Response{Kind: &pb.Response_MailPut{MailPut: &pb.MailPut{Codes: []uint32{0, 0}}}}},
 		"another cluster's permit":  {permit, permitBy(liar, certify(other), c.host.ID(), now.Add(time.Hour))},
 	} {
 		st.servers[0].says(func(*pb.Request) *pb.Response { return forgery.answer })
@@ -110,6 +138,10 @@ func TestServerForges(t *testing.T) {
 	})
 	if err := takeKeys(); err != nil {
 		t.Errorf("honest keys: %v", err)
+	}
+	st.servers[0].says(func(*pb.Request) *pb.Response { return page(true, letter(6, as), letter(9, as)) })
+	if got, more, err := c.FetchMail(ctx, 0, 5); err != nil || !more || len(got) != 2 || got[1].Number != 9 || got[1].From != "bob1" || got[1].Device != otherID {
+		t.Errorf("honest mail: %+v, %v, %v", got, more, err)
 	}
 }
 
@@ -139,17 +171,24 @@ func FuzzNotice(f *testing.F) {
 	f.Add("alice1", []byte(nil), make([]byte, 17), uint8(2))
 	f.Fuzz(func(t *testing.T, account string, envelope, id []byte, kind uint8) {
 		n := &pb.Notice{}
-		switch kind % 4 {
+		switch kind % 6 {
 		case 0:
 			n.Kind = &pb.Notice_Up{Up: &pb.PeerPresence{Account: account, Record: envelope}}
 		case 1:
 			n.Kind = &pb.Notice_AccountChanged{AccountChanged: account}
 		case 2:
 			n.Kind = &pb.Notice_GroupChanged{GroupChanged: &pb.GroupChanged{Id: id}}
+		case 4:
+			n.Kind = &pb.Notice_Mail{Mail: true}
+		case 5:
+			n.Kind = &pb.Notice_GroupMail{GroupMail: id}
 		}
 		notice, err := noticeFromWire(n)
 		if changed, ok := notice.(GroupChanged); ok && err == nil && string(changed.Group[:]) != string(id) {
 			t.Errorf("another group: %x from %x", changed.Group, id)
+		}
+		if waiting, ok := notice.(GroupMailWaiting); ok && err == nil && string(waiting.Group[:]) != string(id) {
+			t.Errorf("another group: %x from %x", waiting.Group, id)
 		}
 	})
 }
