@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/tryst-chat/tryst/balancer"
@@ -127,6 +128,7 @@ type person struct {
 	*Node
 	home string
 	w    *world
+	id   peer.ID // of its device, once it is logged in
 
 	mu     sync.Mutex
 	events []Event
@@ -201,6 +203,7 @@ func (p *person) login(account string) {
 	if _, err := p.Login(p.Context(), account, []byte(password)); err != nil {
 		p.Fatalf("log in as %s: %v", account, err)
 	}
+	p.id = p.device.self.Device
 }
 
 // all returns the events so far that match.

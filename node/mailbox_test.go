@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tryst-chat/tryst/node/outbox"
+	"github.com/tryst-chat/tryst/node/store"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 )
 
@@ -34,6 +36,19 @@ func (p *person) sends(to, s string) string {
 	return id
 }
 
+// hasTold waits until everything that this node has to tell another one, who may be
+// away, is there or with the servers.
+func (p *person) hasTold(other *person) {
+	p.Helper()
+	await(p, "an outbox without receipts", func() (empty bool) {
+		err := p.device.store.View(func(tx *store.Tx) error {
+			empty = !slices.ContainsFunc(tx.Entries(other.id, 0), func(e outbox.Entry) bool { return e.NoReceipt })
+			return nil
+		})
+		return err == nil && empty
+	})
+}
+
 func hasStep(s Status, state, path string) bool {
 	return slices.ContainsFunc(s.Steps, func(step Step) bool { return step.State == state && step.Path == path })
 }
@@ -58,6 +73,7 @@ func TestNeverThereTogether(t *testing.T) {
 	if got := bob.texts(); !slices.Equal(got, []string{"you do not know me", "but I know you"}) {
 		t.Errorf("bob sees %q", got)
 	}
+	bob.hasTold(alice)
 	answer := bob.sends("alice42", "now I do")
 	bob.sees("that it is stored", ofMessage(EventStored, answer))
 	bob.end()
@@ -65,6 +81,7 @@ func TestNeverThereTogether(t *testing.T) {
 	alice = w.open(alice.home)
 	alice.login("alice42")
 	alice.sees("the answer", text("now I do"))
+	alice.hasTold(bob)
 	alice.sees("that the second was delivered", ofMessage(EventDelivered, second))
 	for _, id := range []string{first, second} {
 		if s := alice.seesState(id, "delivered"); !hasStep(s, "stored", "mailbox") || !hasStep(s, "delivered", "mailbox") || !slices.Contains(s.Has, "bob7") {
@@ -147,6 +164,9 @@ func TestGroupMailInOrder(t *testing.T) {
 	carol.sees("the last", inGroup("walk", want[len(want)-1]))
 	if got := carol.texts(); !slices.Equal(got, want) {
 		t.Errorf("carol sees %q, want %q", got, want)
+	}
+	for _, author := range []*person{alice, bob} {
+		carol.hasTold(author)
 	}
 	carol.end()
 
