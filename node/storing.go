@@ -27,8 +27,11 @@ const (
 	// long message has the time that it needs.
 	storeRate = 64 << 10
 	// storeRetry is how long the servers are left alone when they did not take
-	// something: a mailbox is full, or there is no quorum.
+	// something: there is no quorum, or they cannot be reached.
 	storeRetry = 15 * time.Second
+	// storeRefused is the same when it is their word that they do not take it: a mailbox
+	// is full, or its owner does not want it.
+	storeRefused = time.Minute
 	// storeReview is how often all entries are looked through for those that are to be
 	// given to the servers again.
 	storeReview = 10 * time.Minute
@@ -87,6 +90,9 @@ func (c *courier) keepStoring(ctx context.Context, l *lane) {
 		if err != nil && ctx.Err() == nil {
 			c.d.log.Debug("the servers did not take what waits for a device", "peer", l.to, "err", err)
 			wait = storeRetry
+			if errors.Is(err, rwire.ErrFull) || errors.Is(err, rwire.ErrRefused) {
+				wait = storeRefused
+			}
 		}
 		if wait > 0 {
 			awaitSignal(ctx, l.unstored, wait)
@@ -210,9 +216,6 @@ func (c *courier) store(ctx context.Context, to peer.ID, letters []client.Letter
 	}
 	if _, failed := c.finish(to, pathMailbox, done); failed != nil {
 		return failed
-	}
-	if errors.Is(err, rwire.ErrFull) {
-		c.d.log.Info("a device's mailbox is full", "peer", to)
 	}
 	return err
 }

@@ -25,6 +25,9 @@ const (
 	// shareOf is the part of a queue that one sending account may hold: half, so
 	// that nobody alone keeps all others from writing.
 	shareOf = 2
+	// MaxStrangerLetters is how many letters a device takes of an account that waits to
+	// be accepted: enough to say who one is.
+	MaxStrangerLetters = 20
 	// waitingCost is what a group's letter takes of MaxGroupMailBytes for each
 	// device that lacks it: its two rows, with names of usual length. Otherwise a
 	// byte for 500 devices would count as a byte.

@@ -74,13 +74,23 @@ func postedBy(name string, raw []byte, letters int) (record.Account, peer.ID, er
 // bounds is how much one queue takes, and how much of it from one account.
 type bounds struct{ letters, bytes, sharedLetters, sharedBytes uint64 }
 
-// boundsOf is where it is decided how much of an account's mail may come from
-// another account.
-func boundsOf(_ Reader, _, _ record.Account) (bounds, error) {
-	return bounds{
+// boundsOf returns how much of an account's mail may come from another account. It
+// returns wire.ErrRefused for one whose mail it does not take.
+func boundsOf(r Reader, to, from record.Account) (bounds, error) {
+	b := bounds{
 		letters: MaxMailLetters, bytes: MaxMailBytes,
 		sharedLetters: MaxMailLetters / shareOf, sharedBytes: MaxMailBytes / shareOf,
-	}, nil
+	}
+	v, err := admits(r, to, from)
+	switch {
+	case err != nil:
+		return b, err
+	case v == verdictBlocked:
+		return b, fmt.Errorf("%w: the account takes no mail of this one", wire.ErrRefused)
+	case v == verdictStranger:
+		b.sharedLetters = MaxStrangerLetters
+	}
+	return b, nil
 }
 
 // check refuses one more letter of so many bytes with wire.ErrFull where there is

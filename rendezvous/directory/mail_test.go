@@ -364,3 +364,37 @@ func FuzzParseLettersPut(f *testing.F) {
 		}
 	})
 }
+
+// Of a stranger who waits to be accepted a device takes a few letters, of one who is
+// blocked none; what came before stays.
+func TestMailOfStrangers(t *testing.T) {
+	b := newBench(t)
+	alice, bob, eve := b.signUp("alice1"), b.signUp("bob1"), b.signUp("eve1")
+	desk, version := bob.Devices[0].ID(), uint64(0)
+	set := func(c directory.ContactChange) {
+		c.Version, c.Token = version, bytes.Repeat([]byte{byte(version + 1)}, wire.TokenSize)
+		b.ok(directory.SetContacts("bob1", desk, c))
+		version++
+	}
+	b.post(eve, bob, letters(desk, 1, 5, 10)...)
+	set(directory.ContactChange{Policy: directory.PolicyAsk, Accepted: []record.Account{"alice1"}})
+	results := b.post(eve, bob, letters(desk, 6, 20, 10)...)
+	if !allAre(results[:15], nil) || !allAre(results[15:], wire.ErrFull) {
+		t.Errorf("of a stranger: %v", results)
+	}
+	if results := b.post(alice, bob, letters(desk, 1, 50, 10)...); !allAre(results, nil) {
+		t.Errorf("of one who is accepted: %v", results)
+	}
+	if results := b.post(bob, bob, letters(desk, 1, 50, 10)...); !allAre(results, nil) {
+		t.Errorf("of another device of the account: %v", results)
+	}
+	set(directory.ContactChange{Blocked: []record.Account{"eve1"}})
+	b.refused(wire.ErrRefused, "of one who is blocked", directory.PutMail("eve1", eve.Devices[0].ID(), "bob1", letters(desk, 99, 1, 10)))
+	if got := b.waiting(bob, desk, 0); len(got) != 120 {
+		t.Errorf("%d letters wait", len(got))
+	}
+	set(directory.ContactChange{Forgotten: []record.Account{"eve1"}, Policy: directory.PolicyOpen})
+	if results := b.post(eve, bob, letters(desk, 30, 20, 10)...); !allAre(results, nil) {
+		t.Errorf("where everybody may write: %v", results)
+	}
+}
