@@ -25,7 +25,7 @@ const (
 	// message; one that is left out is only a little slower.
 	prepareQueue = 64
 	// withdrawTimeout bounds the good-bye to the servers.
-	withdrawTimeout = time.Second
+	withdrawTimeout = 2 * time.Second
 )
 
 // device is this device while somebody is logged in on it: the parts, and how
@@ -154,6 +154,7 @@ func (d *device) close() error {
 		err = nil // by stop
 	}
 	d.errands.wait()
+	d.leaveKeys()
 	d.topics.Close()
 	err = errors.Join(err, d.link.close())
 	if d.loggedOut { // now that nothing adds to them any more
@@ -164,6 +165,18 @@ func (d *device) close() error {
 		return fmt.Errorf("close device: %w", err)
 	}
 	return nil
+}
+
+// leaveKeys publishes this device's first prekeys, if it has not come to that, so that
+// who logs in and leaves at once can be written to.
+func (d *device) leaveKeys() {
+	if !d.link.client.Linked() || d.loggedOut {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), withdrawTimeout)
+	defer cancel()
+	d.settle(ctx)
+	d.publishKeys(ctx, false)
 }
 
 // hello is how this device introduces itself.

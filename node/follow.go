@@ -120,8 +120,12 @@ func (d *device) accountChanged(ctx context.Context, a record.Account) {
 	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
 	defer cancel()
 	var told *Error
-	if _, err := d.people.refresh(ctx, a); err != nil && !errors.As(err, &told) {
+	c, err := d.people.refresh(ctx, a)
+	if err != nil && !errors.As(err, &told) {
 		d.log.Info("an account was not looked up", "err", err)
+	}
+	if err == nil {
+		d.courier.published(c.Devices().Active()) // perhaps their keys, and what waits for them can be sealed
 	}
 }
 

@@ -291,6 +291,9 @@ func (d *device) forgetKeys() error {
 		}
 		for id := range tx.Groups() {
 			tx.RemoveGroup(id)
+			tx.PutMeta(orderName(id), nil)
+			tx.PutMeta(acksName(id), nil)
+			tx.DropEarly(id)
 			for seq := range uint64(record.MaxChain) {
 				if _, ok := tx.Meta(statementName(id, seq)); !ok {
 					break

@@ -65,6 +65,17 @@ func (c *courier) noteMoved(l *lane) {
 	l.moved = time.Now()
 }
 
+// published tells the lanes of devices that the servers may have their keys now.
+func (c *courier) published(devices []peer.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, device := range devices {
+		if l, ok := c.lanes[device]; ok {
+			l.signalStore()
+		}
+	}
+}
+
 // linked tells all lanes that the servers can be asked.
 func (c *courier) linked() {
 	c.mu.Lock()
