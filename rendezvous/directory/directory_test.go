@@ -24,11 +24,23 @@ type bench struct {
 func newBench(t testing.TB) *bench {
 	t.Helper()
 	store := storetest.NewMemory()
+	return newBenchOn(t, store, store)
+}
+
+// newHastyBench is a bench on which time passes faster.
+func newHastyBench(t testing.TB) *bench {
+	t.Helper()
+	store := storetest.NewMemory()
+	return newBenchOn(t, store, hasty{store})
+}
+
+func newBenchOn(t testing.TB, memory *storetest.Memory, store directory.Store) *bench {
+	t.Helper()
 	d, err := directory.New(store)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{TB: t, Directory: d, store: store}
+	return &bench{TB: t, Directory: d, store: memory}
 }
 
 // do applies one command. A refused one must change nothing but the position,
