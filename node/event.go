@@ -13,7 +13,7 @@ type EventKind string
 // Admin tell of others; Sending, Stored, Sent, Delivered, Read and Progress of one's own;
 // Link and Notice of the node.
 const (
-	EventMessage   EventKind = "message"   // ID, From, To, Group, Text
+	EventMessage   EventKind = "message"   // ID, From, To, Group, Text, Earlier, Claimed
 	EventFile      EventKind = "file"      // ID, From, To, Group, Name, Size, SHA256, Path: it is whole
 	EventSending   EventKind = "sending"   // ID, To or Group: it is on this device's disk
 	EventSent      EventKind = "sent"      // ID, To or Group: another's device has it on its disk
@@ -45,6 +45,9 @@ type Event struct {
 	Account record.Account
 	Group   record.GroupName
 	Text    string
+	Earlier bool // said in a group before this device was in it, and passed on by a member
+	// Claimed is set where that cannot be proved: From says that Claimed said it.
+	Claimed record.Account
 	Name    string // of a file, safe to show
 	Size    int64  // bytes
 	SHA256  string // hexadecimal

@@ -29,6 +29,8 @@ func FuzzContent(f *testing.F) {
 		wire.Text("text"), wire.FileOffer{Manifest: manifest}, wire.FileReceived{Message: wire.NewMessageID()},
 		wire.SenderKey{Group: s.ID(), Epoch: s.Epoch(), Distribution: []byte("chain")},
 		wire.EpochRequest{Group: s.ID(), Epoch: s.Epoch()}, wire.EpochRequest{Group: record.NewGroupID(), Epoch: 1},
+		wire.HistoryRequest{Group: s.ID()}, wire.HistoryRequest{Group: s.ID(), After: wire.Place{Iteration: 1}},
+		wire.HistoryPart{Group: s.ID(), Messages: []wire.PastMessage{{Message: []byte("m"), Opening: []byte("o")}}, Last: true},
 		wire.EpochSecret{Group: s.ID(), Epoch: s.Epoch() + 1, Secret: key.NewEpoch()},
 	} {
 		content, err := wire.Content{ID: wire.NewMessageID(), To: "bob7", SentAt: time.Now(), Body: body}.Marshal()

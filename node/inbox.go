@@ -155,6 +155,10 @@ func (in *inbox) act(tx *store.Tx, fx *effects, a arrival) error {
 		return d.rooms.answerEpoch(tx, fx, a, body)
 	case wire.EpochSecret:
 		return d.rooms.takeEpoch(tx, fx, a, body)
+	case wire.HistoryRequest:
+		return d.rooms.answerHistory(tx, fx, a, body)
+	case wire.HistoryPart:
+		d.rooms.takeHistory(fx, a, body)
 	}
 	return nil
 }

@@ -23,10 +23,11 @@ import (
 // which changes only inside transactions, and a way to its topic.
 type rooms struct {
 	// Immutable.
-	d        *device
-	arrivals chan topicMessage
-	repairs  *repairs
-	unstored chan struct{} // holds a token when the servers may have to be given something
+	d         *device
+	arrivals  chan topicMessage
+	repairs   *repairs
+	histories *histories
+	unstored  chan struct{} // holds a token when the servers may have to be given something
 
 	mu      sync.RWMutex
 	byID    map[record.GroupID]*room
@@ -63,7 +64,7 @@ const maxOwed = 64
 // newRooms loads the groups that the store has.
 func newRooms(d *device) (*rooms, error) {
 	r := &rooms{
-		d: d, arrivals: make(chan topicMessage, arrivalQueue), repairs: newRepairs(), unstored: make(chan struct{}, 1),
+		d: d, arrivals: make(chan topicMessage, arrivalQueue), repairs: newRepairs(), histories: newHistories(), unstored: make(chan struct{}, 1),
 		byID: make(map[record.GroupID]*room), foreign: make(map[record.GroupID]bool), invited: make(map[record.GroupID]uint64),
 	}
 	err := d.store.View(func(tx *store.Tx) error {
@@ -79,6 +80,7 @@ func newRooms(d *device) (*rooms, error) {
 			}
 			at.holds = b.Holds() > 0
 			r.byID[id] = at
+			r.resumeHistory(tx, id)
 		}
 		return nil
 	})
@@ -177,6 +179,7 @@ func (r *rooms) drop(tx *store.Tx, fx *effects, s group.State) {
 	tx.PutMeta(orderName(id), nil)
 	tx.PutMeta(acksName(id), nil)
 	tx.DropEarly(id)
+	r.forgetHistory(tx, fx, id)
 	for seq := range s.Chain().Len() {
 		tx.PutMeta(statementName(id, seq), nil)
 	}

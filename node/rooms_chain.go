@@ -145,17 +145,26 @@ func (r *rooms) appendJoin(ctx context.Context, name record.GroupName) (id recor
 // meetActors looks up the accounts that act in statements, as far as they are not
 // known, so that the statements can be verified.
 func (r *rooms) meetActors(ctx context.Context, statements [][]byte) {
-	var lookUps errgroup.Group
-	lookUps.SetLimit(maxLookUps)
 	seen := make(map[record.Account]bool)
+	var unknown []record.Account
 	for _, raw := range statements {
 		s, err := record.ParseStatement(raw)
 		if err != nil || seen[s.Actor] || r.d.people.acts(s.Actor, s.Device) {
 			continue
 		}
 		seen[s.Actor] = true
+		unknown = append(unknown, s.Actor)
+	}
+	r.meetAccounts(ctx, unknown)
+}
+
+// meetAccounts looks accounts up, several at a time.
+func (r *rooms) meetAccounts(ctx context.Context, accounts []record.Account) {
+	var lookUps errgroup.Group
+	lookUps.SetLimit(maxLookUps)
+	for _, a := range accounts {
 		lookUps.Go(func() error {
-			if _, err := r.d.people.refresh(ctx, s.Actor); err != nil {
+			if _, err := r.d.people.refresh(ctx, a); err != nil {
 				r.d.log.Info("a member was not looked up", "err", err)
 			}
 			return nil
@@ -182,6 +191,7 @@ func (r *rooms) adopt(ctx context.Context, id record.GroupID) error {
 		if _, known := r.state(id); known {
 			return nil
 		}
+		r.wantHistory(tx, fx, s)
 		return r.put(tx, fx, s)
 	})
 	if err != nil {

@@ -48,6 +48,7 @@ func (r *rooms) run(ctx context.Context) error {
 		for _, s := range r.all() {
 			r.makeRound(s)
 			r.reviewOrder(s)
+			r.pursueHistory(s.ID())
 			if r.renewalDue(s) {
 				r.d.errands.do(func(ctx context.Context) { r.rekey(ctx, s.ID(), s.Epoch()) })
 			}
@@ -216,6 +217,7 @@ func (r *rooms) takeEpoch(tx *store.Tx, fx *effects, a arrival, sent nwire.Epoch
 		return nil
 	}
 	fx.after(func() { r.enter(sent.Group) })
+	fx.after(func() { r.d.errands.do(func(context.Context) { r.pursueHistory(sent.Group) }) })
 	return r.put(tx, fx, s)
 }
 

@@ -55,8 +55,8 @@ func (r *rooms) spokenAfter(tx *store.Tx, s group.State, at group.Place) ([]wire
 	return after, r.putBuffer(tx, s.ID(), b)
 }
 
-// said is what a group message says, and who.
-type said struct {
+// spoken is what a group message says, and who.
+type spoken struct {
 	from    group.Member
 	content wire.GroupContent
 }
@@ -116,7 +116,7 @@ func (r *rooms) showAll(tx *store.Tx, fx *effects, s group.State, ready []causal
 		if err != nil {
 			continue // inTurn has said so
 		}
-		if err := r.show(tx, fx, s, said{group.Member{Account: h.From, Device: h.Device}, content}); err != nil {
+		if err := r.show(tx, fx, s, spoken{group.Member{Account: h.From, Device: h.Device}, content}); err != nil {
 			return err
 		}
 	}
@@ -124,7 +124,7 @@ func (r *rooms) showAll(tx *store.Tx, fx *effects, s group.State, ready []causal
 }
 
 // show puts a message into the group's conversation and tells of it.
-func (r *rooms) show(tx *store.Tx, fx *effects, s group.State, m said) error {
+func (r *rooms) show(tx *store.Tx, fx *effects, s group.State, m spoken) error {
 	now, content := time.Now(), m.content
 	if tx.Seen(m.from.Device, content.ID) {
 		return nil

@@ -93,6 +93,7 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 			return err
 		}
 		tx.LogGroup(groupID, store.Logged(out.Sealed), now)
+		r.keepOpening(tx, s, out.Sealed, out.Opening)
 		sending := Event{Kind: EventSending, ID: id.String(), Group: name}
 		if offer, ok := body.(wire.FileOffer); ok {
 			sending.Name, sending.Size = offer.Manifest.GetName(), int64(offer.Manifest.GetSize())
@@ -237,6 +238,7 @@ func (r *rooms) keep(tx *store.Tx, fx *effects, s group.State, delivered []group
 	now := time.Now()
 	for _, m := range delivered {
 		tx.LogGroup(s.ID(), store.Logged(m.Sealed), now)
+		r.keepOpening(tx, s, m.Sealed, m.Opening)
 		if content, err := wire.ParseGroupContent(m.Content); err == nil && content.ChainLength > s.Chain().Len() {
 			fx.after(func() { r.d.errands.do(func(ctx context.Context) { r.update(ctx, s.ID()) }) })
 		}

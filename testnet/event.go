@@ -23,6 +23,8 @@ type Event struct {
 	Group    string    `json:"group"`
 	Waiting  bool      `json:"waiting"`
 	Text     string    `json:"text"`
+	Earlier  bool      `json:"earlier"`
+	Claimed  string    `json:"claimed"`
 	Name     string    `json:"name"`
 	Size     int64     `json:"size"`
 	SHA256   string    `json:"sha256"`

@@ -1,6 +1,7 @@
 package testnet_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,6 +106,54 @@ func TestPrivateGroup(t *testing.T) {
 	gregor.do("remove hanna1 pottery", testnet.Event{Event: "removed", Account: hanna.account, By: gregor.account})
 	hanna.sees(testnet.Event{Event: "removed", Account: hanna.account})
 	hanna.refuses("join pottery", "refused")
+}
+
+// Who joins a group with a history late sees its last messages, in order and marked;
+// without one, nothing.
+func TestHistoryForLateJoiners(t *testing.T) {
+	t.Parallel()
+	net := suite.testnet(t)
+	ivo, jutta, klara := enter(t, net, "ivo", "1"), enter(t, net, "jutta", "1"), enter(t, net, "klara", "1")
+	ivo.do("create --private --history 4 fencing", testnet.Event{Event: "created"})
+	ivo.do("create fencing-2", testnet.Event{Event: "created"})
+	ivo.do("invite jutta1 fencing", testnet.Event{Event: "invited"})
+	jutta.sees(testnet.Event{Event: "invited", Group: "fencing"})
+	jutta.do("join fencing", testnet.Event{Event: "joined", Account: jutta.account})
+	jutta.do("join fencing-2", testnet.Event{Event: "joined", Account: jutta.account})
+	var said []string
+	for i := range 6 {
+		from, to := ivo, jutta
+		if i%2 == 1 {
+			from, to = jutta, ivo
+		}
+		said = append(said, fmt.Sprintf("round %d", i))
+		for _, group := range []string{"fencing", "fencing-2"} {
+			from.do("send_group 1 "+group+" "+said[i], testnet.Event{Event: "sent", Group: group})
+			to.sees(testnet.Event{Event: "message", Group: group, Text: said[i]})
+		}
+	}
+	ivo.do("invite klara1 fencing", testnet.Event{Event: "invited", Account: klara.account})
+	klara.sees(testnet.Event{Event: "invited", Group: "fencing"})
+	klara.do("join fencing", testnet.Event{Event: "joined", Account: klara.account})
+	klara.do("join fencing-2", testnet.Event{Event: "joined", Account: klara.account})
+	klara.sees(testnet.Event{Event: "message", Group: "fencing", Text: said[5], Earlier: true})
+	ivo.do("send_group 2 fencing fencing-2 welcome", testnet.Event{Event: "sent", Group: "fencing"})
+	for _, group := range []string{"fencing", "fencing-2"} {
+		klara.sees(testnet.Event{Event: "message", Group: group, Text: "welcome"})
+	}
+	var got []string
+	for _, e := range klara.Seen(testnet.Event{Event: "message"}) {
+		if e.Text == "welcome" {
+			continue
+		}
+		if want := []string{ivo.account, jutta.account}[len(got)%2]; e.From != want || e.Group != "fencing" || !e.Earlier || e.Claimed != "" {
+			t.Errorf("klara sees %v", e)
+		}
+		got = append(got, e.Text)
+	}
+	if !slices.Equal(got, said[2:]) {
+		t.Errorf("klara sees %q, want %q", got, said[2:])
+	}
 }
 
 // lists returns how a group stands in the list.

@@ -46,8 +46,8 @@ type After struct {
 	ChainLength uint64   // the membership chain as its own sender knew it
 }
 
-// Body is one of Text, FileOffer, SenderKey, EpochRequest, EpochSecret,
-// FileReceived, Received and Seen.
+// Body is one of Text, FileOffer, SenderKey, EpochRequest, EpochSecret, FileReceived,
+// Received, Seen, HistoryRequest and HistoryPart.
 type Body interface{ body() }
 
 // Text is what a person wrote: valid UTF-8, 1 to MaxText bytes.
@@ -90,14 +90,16 @@ type Received struct {
 // Seen says that a person has seen messages, at most MaxReceived.
 type Seen struct{ Messages []MessageID }
 
-func (Text) body()         {}
-func (FileOffer) body()    {}
-func (SenderKey) body()    {}
-func (EpochRequest) body() {}
-func (EpochSecret) body()  {}
-func (FileReceived) body() {}
-func (Received) body()     {}
-func (Seen) body()         {}
+func (Text) body()           {}
+func (FileOffer) body()      {}
+func (SenderKey) body()      {}
+func (EpochRequest) body()   {}
+func (EpochSecret) body()    {}
+func (FileReceived) body()   {}
+func (Received) body()       {}
+func (Seen) body()           {}
+func (HistoryRequest) body() {}
+func (HistoryPart) body()    {}
 
 // CheckText reports ErrContent for a text that cannot be sent.
 func CheckText(s string) error {
@@ -132,6 +134,10 @@ func (c Content) Marshal() ([]byte, error) {
 		m.Kind = &pb.Content_Received{Received: &pb.Received{Messages: rawIDs(b.Messages), Unopened: rawIDs(b.Unopened)}}
 	case Seen:
 		m.Kind = &pb.Content_Seen{Seen: &pb.Seen{Messages: rawIDs(b.Messages)}}
+	case HistoryRequest:
+		m.Kind = &pb.Content_GroupHistory{GroupHistory: b.toWire()}
+	case HistoryPart:
+		m.Kind = &pb.Content_GroupHistory{GroupHistory: b.toWire()}
 	default:
 		return nil, fmt.Errorf("%w: nothing to say", ErrContent)
 	}
@@ -172,6 +178,8 @@ func ParseContent(b []byte) (Content, error) {
 		c.Body = Received{p.ids(k.Received.GetMessages()), p.ids(k.Received.GetUnopened())}
 	case *pb.Content_Seen:
 		c.Body = Seen{p.ids(k.Seen.GetMessages())}
+	case *pb.Content_GroupHistory:
+		c.Body = p.history(k.GroupHistory)
 	default:
 		p.fail(errors.New("an unknown kind"))
 	}

@@ -25,6 +25,10 @@ func TestContentRoundTrip(t *testing.T) {
 		SenderKey{Group: group, Epoch: 3, Distribution: []byte("d")},
 		EpochRequest{Group: group, Epoch: 4},
 		FileReceived{Message: NewMessageID()},
+		HistoryRequest{Group: group, Request: RequestID{1}},
+		HistoryRequest{Group: group, Request: RequestID{1}, After: Place{Chain: [16]byte{2}, Iteration: 1<<32 - 1}},
+		HistoryPart{Group: group, Request: RequestID{1}, Last: true},
+		HistoryPart{Group: group, Request: RequestID{1}, Messages: []PastMessage{{[]byte("m"), []byte("o")}, {make([]byte, MaxPastMessage-1), []byte("o")}}},
 	} {
 		c := Content{ID: NewMessageID(), SentAt: someTime, To: "bob7", Body: body}
 		b, err := c.Marshal()
@@ -65,7 +69,18 @@ func TestInvalidContentIsRefused(t *testing.T) {
 		"long text":    {Id: id, Kind: text(strings.Repeat("x", MaxText+1))},
 		"bad account":  {Id: id, To: "NOT/ok", Kind: text("x")},
 		"short secret": {Id: id, Kind: &pb.Content_EpochSecret{EpochSecret: &pb.EpochSecret{Group: id, Secret: id}}},
-		"short group":  {Id: id, Kind: &pb.Content_EpochRequest{EpochRequest: &pb.EpochRequest{Group: id[2:]}}},
+		"no history":   {Id: id, Kind: &pb.Content_GroupHistory{GroupHistory: &pb.GroupHistory{Group: id, Request: id}}},
+		"short request": {Id: id, Kind: &pb.Content_GroupHistory{GroupHistory: &pb.GroupHistory{
+			Group: id, Request: id[1:], Kind: &pb.GroupHistory_Ask{Ask: &pb.HistoryRequest{}}}}},
+		"short place": {Id: id, Kind: &pb.Content_GroupHistory{GroupHistory: &pb.GroupHistory{
+			Group: id, Request: id, Kind: &pb.GroupHistory_Ask{Ask: &pb.HistoryRequest{After: id}}}}},
+		"a place of zeros": {Id: id, Kind: &pb.Content_GroupHistory{GroupHistory: &pb.GroupHistory{
+			Group: id, Request: id, Kind: &pb.GroupHistory_Ask{Ask: &pb.HistoryRequest{After: make([]byte, 20)}}}}},
+		"an empty past message": {Id: id, Kind: &pb.Content_GroupHistory{GroupHistory: &pb.GroupHistory{
+			Group: id, Request: id, Kind: &pb.GroupHistory_Part{Part: &pb.HistoryPart{Messages: []*pb.PastMessage{{Opening: id}}}}}}},
+		"a long past message": {Id: id, Kind: &pb.Content_GroupHistory{GroupHistory: &pb.GroupHistory{
+			Group: id, Request: id, Kind: &pb.GroupHistory_Part{Part: &pb.HistoryPart{Messages: []*pb.PastMessage{{Message: make([]byte, MaxPastMessage+1)}}}}}}},
+		"short group": {Id: id, Kind: &pb.Content_EpochRequest{EpochRequest: &pb.EpochRequest{Group: id[2:]}}},
 	} {
 		b, err := proto.Marshal(m)
 		if err != nil {
@@ -84,8 +99,12 @@ func TestInvalidContentIsRefused(t *testing.T) {
 }
 
 func FuzzParseContent(f *testing.F) {
-	b, _ := Content{ID: NewMessageID(), SentAt: someTime, Body: Text("hello")}.Marshal()
-	f.Add(b)
+	for _, body := range []Body{
+		Text("hello"), HistoryRequest{After: Place{Iteration: 1}}, HistoryPart{Messages: []PastMessage{{[]byte("m"), []byte("o")}}},
+	} {
+		b, _ := Content{ID: NewMessageID(), SentAt: someTime, Body: body}.Marshal()
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := ParseContent(b)
 		if err != nil {

@@ -57,6 +57,8 @@ type Event struct {
 	Group    string    `json:"group,omitempty"`
 	Waiting  bool      `json:"waiting,omitempty"` // joined, but no member has let this device in yet
 	Text     string    `json:"text,omitempty"`
+	Earlier  bool      `json:"earlier,omitempty"` // said in a group before this device was in it
+	Claimed  string    `json:"claimed,omitempty"` // and that by this account, says From: nothing proves it
 	Name     string    `json:"name,omitempty"`
 	Size     *int64    `json:"size,omitempty"` // bytes
 	SHA256   string    `json:"sha256,omitempty"`
@@ -170,6 +172,7 @@ func FromNode(n node.Event) Event {
 	e.ID, e.From, e.To, e.By = n.ID, string(n.From), string(n.To), string(n.By)
 	e.Account, e.Group, e.Text, e.Name = string(n.Account), string(n.Group), n.Text, n.Name
 	e.SHA256, e.Path = n.SHA256, n.Path
+	e.Earlier, e.Claimed = n.Earlier, string(n.Claimed)
 	switch n.Kind {
 	case node.EventFile:
 		e.Size = new(n.Size)

@@ -135,9 +135,23 @@ func plain(e Event, own string) string {
 func speaker(e Event, own string) string {
 	switch {
 	case e.Group != "":
-		return "[" + e.Group + "] " + e.From
+		return "[" + e.Group + "] " + past(e)
 	case e.To != "" && e.From == own && e.To != own:
 		return e.From + " -> " + e.To
+	default:
+		return e.From
+	}
+}
+
+// past says who spoke in a group, with a mark at what was said before one was in it:
+// "(earlier) alice42", and where that is another's word only, "(earlier, according to
+// bob7) alice42".
+func past(e Event) string {
+	switch {
+	case e.Claimed != "":
+		return "(earlier, according to " + e.From + ") " + e.Claimed
+	case e.Earlier:
+		return "(earlier) " + e.From
 	default:
 		return e.From
 	}

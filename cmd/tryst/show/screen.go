@@ -264,11 +264,27 @@ func (s *Screen) words(e Event) string {
 func (s *Screen) speaker(e Event) string {
 	who := s.style.bold(e.From)
 	if e.Group != "" {
-		who = s.style.cyan("["+e.Group+"]") + " " + who
+		who = s.style.cyan("["+e.Group+"]") + " " + s.past(e)
 	} else if e.To != "" && e.From == s.own && e.To != s.own {
 		who += " -> " + e.To
 	}
-	return s.style.dim(e.At.Local().Format("15:04")) + " " + who + " : "
+	at := "15:04"
+	if e.Earlier {
+		at = "2006-01-02 15:04"
+	}
+	return s.style.dim(e.At.Local().Format(at)) + " " + who + " : "
+}
+
+// past is as for the plain printer.
+func (s *Screen) past(e Event) string {
+	switch {
+	case e.Claimed != "":
+		return s.style.red("(earlier, according to "+e.From+")") + " " + e.Claimed
+	case e.Earlier:
+		return s.style.dim("(earlier)") + " " + s.style.bold(e.From)
+	default:
+		return s.style.bold(e.From)
+	}
 }
 
 // invited says who is invited, and to whom that is oneself what to do; mu is held.

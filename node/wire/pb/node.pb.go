@@ -369,6 +369,7 @@ type Content struct {
 	//	*Content_FileReceived
 	//	*Content_Received
 	//	*Content_Seen
+	//	*Content_GroupHistory
 	Kind          isContent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -504,6 +505,15 @@ func (x *Content) GetSeen() *Seen {
 	return nil
 }
 
+func (x *Content) GetGroupHistory() *GroupHistory {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_GroupHistory); ok {
+			return x.GroupHistory
+		}
+	}
+	return nil
+}
+
 type isContent_Kind interface {
 	isContent_Kind()
 }
@@ -540,6 +550,10 @@ type Content_Seen struct {
 	Seen *Seen `protobuf:"bytes,18,opt,name=seen,proto3,oneof"`
 }
 
+type Content_GroupHistory struct {
+	GroupHistory *GroupHistory `protobuf:"bytes,19,opt,name=group_history,json=groupHistory,proto3,oneof"`
+}
+
 func (*Content_Text) isContent_Kind() {}
 
 func (*Content_File) isContent_Kind() {}
@@ -555,6 +569,8 @@ func (*Content_FileReceived) isContent_Kind() {}
 func (*Content_Received) isContent_Kind() {}
 
 func (*Content_Seen) isContent_Kind() {}
+
+func (*Content_GroupHistory) isContent_Kind() {}
 
 type Text struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1004,6 +1020,254 @@ func (x *EpochSecret) GetSecret() []byte {
 	return nil
 }
 
+// GroupHistory is how a newcomer's device is given what was said before, by another
+// member's: request and part, and again until the last part.
+type GroupHistory struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Group   []byte                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	Request []byte                 `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"` // 16 random bytes, of the request and its answer alone
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*GroupHistory_Ask
+	//	*GroupHistory_Part
+	Kind          isGroupHistory_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupHistory) Reset() {
+	*x = GroupHistory{}
+	mi := &file_node_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupHistory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupHistory) ProtoMessage() {}
+
+func (x *GroupHistory) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupHistory.ProtoReflect.Descriptor instead.
+func (*GroupHistory) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GroupHistory) GetGroup() []byte {
+	if x != nil {
+		return x.Group
+	}
+	return nil
+}
+
+func (x *GroupHistory) GetRequest() []byte {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *GroupHistory) GetKind() isGroupHistory_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *GroupHistory) GetAsk() *HistoryRequest {
+	if x != nil {
+		if x, ok := x.Kind.(*GroupHistory_Ask); ok {
+			return x.Ask
+		}
+	}
+	return nil
+}
+
+func (x *GroupHistory) GetPart() *HistoryPart {
+	if x != nil {
+		if x, ok := x.Kind.(*GroupHistory_Part); ok {
+			return x.Part
+		}
+	}
+	return nil
+}
+
+type isGroupHistory_Kind interface {
+	isGroupHistory_Kind()
+}
+
+type GroupHistory_Ask struct {
+	Ask *HistoryRequest `protobuf:"bytes,3,opt,name=ask,proto3,oneof"`
+}
+
+type GroupHistory_Part struct {
+	Part *HistoryPart `protobuf:"bytes,4,opt,name=part,proto3,oneof"`
+}
+
+func (*GroupHistory_Ask) isGroupHistory_Kind() {}
+
+func (*GroupHistory_Part) isGroupHistory_Kind() {}
+
+type HistoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         []byte                 `protobuf:"bytes,1,opt,name=after,proto3" json:"after,omitempty"` // chain ID and u32 iteration of the last message that came; empty: none did
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryRequest) Reset() {
+	*x = HistoryRequest{}
+	mi := &file_node_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryRequest) ProtoMessage() {}
+
+func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
+func (*HistoryRequest) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *HistoryRequest) GetAfter() []byte {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+type HistoryPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Messages      []*PastMessage         `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"` // oldest first
+	Last          bool                   `protobuf:"varint,2,opt,name=last,proto3" json:"last,omitempty"`        // there are no more
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryPart) Reset() {
+	*x = HistoryPart{}
+	mi := &file_node_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryPart) ProtoMessage() {}
+
+func (x *HistoryPart) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryPart.ProtoReflect.Descriptor instead.
+func (*HistoryPart) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *HistoryPart) GetMessages() []*PastMessage {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *HistoryPart) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
+type PastMessage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Message       []byte                 `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"` // GroupMessage, as it was sent
+	Opening       []byte                 `protobuf:"bytes,2,opt,name=opening,proto3" json:"opening,omitempty"` // what package group made: it opens this message alone
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PastMessage) Reset() {
+	*x = PastMessage{}
+	mi := &file_node_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PastMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PastMessage) ProtoMessage() {}
+
+func (x *PastMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PastMessage.ProtoReflect.Descriptor instead.
+func (*PastMessage) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *PastMessage) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *PastMessage) GetOpening() []byte {
+	if x != nil {
+		return x.Opening
+	}
+	return nil
+}
+
 type GroupMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Group         []byte                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
@@ -1015,7 +1279,7 @@ type GroupMessage struct {
 
 func (x *GroupMessage) Reset() {
 	*x = GroupMessage{}
-	mi := &file_node_proto_msgTypes[13]
+	mi := &file_node_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1027,7 +1291,7 @@ func (x *GroupMessage) String() string {
 func (*GroupMessage) ProtoMessage() {}
 
 func (x *GroupMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[13]
+	mi := &file_node_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1040,7 +1304,7 @@ func (x *GroupMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupMessage.ProtoReflect.Descriptor instead.
 func (*GroupMessage) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{13}
+	return file_node_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GroupMessage) GetGroup() []byte {
@@ -1082,7 +1346,7 @@ type GroupContent struct {
 
 func (x *GroupContent) Reset() {
 	*x = GroupContent{}
-	mi := &file_node_proto_msgTypes[14]
+	mi := &file_node_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1094,7 +1358,7 @@ func (x *GroupContent) String() string {
 func (*GroupContent) ProtoMessage() {}
 
 func (x *GroupContent) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[14]
+	mi := &file_node_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1107,7 +1371,7 @@ func (x *GroupContent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupContent.ProtoReflect.Descriptor instead.
 func (*GroupContent) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{14}
+	return file_node_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GroupContent) GetId() []byte {
@@ -1199,7 +1463,7 @@ type After struct {
 
 func (x *After) Reset() {
 	*x = After{}
-	mi := &file_node_proto_msgTypes[15]
+	mi := &file_node_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1211,7 +1475,7 @@ func (x *After) String() string {
 func (*After) ProtoMessage() {}
 
 func (x *After) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[15]
+	mi := &file_node_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1224,7 +1488,7 @@ func (x *After) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use After.ProtoReflect.Descriptor instead.
 func (*After) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{15}
+	return file_node_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *After) GetChain() []byte {
@@ -1260,7 +1524,7 @@ type SyncRequest struct {
 
 func (x *SyncRequest) Reset() {
 	*x = SyncRequest{}
-	mi := &file_node_proto_msgTypes[16]
+	mi := &file_node_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1272,7 +1536,7 @@ func (x *SyncRequest) String() string {
 func (*SyncRequest) ProtoMessage() {}
 
 func (x *SyncRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[16]
+	mi := &file_node_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1285,7 +1549,7 @@ func (x *SyncRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
 func (*SyncRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{16}
+	return file_node_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SyncRequest) GetGroup() []byte {
@@ -1313,7 +1577,7 @@ type Have struct {
 
 func (x *Have) Reset() {
 	*x = Have{}
-	mi := &file_node_proto_msgTypes[17]
+	mi := &file_node_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1325,7 +1589,7 @@ func (x *Have) String() string {
 func (*Have) ProtoMessage() {}
 
 func (x *Have) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[17]
+	mi := &file_node_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1338,7 +1602,7 @@ func (x *Have) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Have.ProtoReflect.Descriptor instead.
 func (*Have) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{17}
+	return file_node_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Have) GetChain() []byte {
@@ -1374,7 +1638,7 @@ type SyncReply struct {
 
 func (x *SyncReply) Reset() {
 	*x = SyncReply{}
-	mi := &file_node_proto_msgTypes[18]
+	mi := &file_node_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1386,7 +1650,7 @@ func (x *SyncReply) String() string {
 func (*SyncReply) ProtoMessage() {}
 
 func (x *SyncReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[18]
+	mi := &file_node_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1399,7 +1663,7 @@ func (x *SyncReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncReply.ProtoReflect.Descriptor instead.
 func (*SyncReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{18}
+	return file_node_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SyncReply) GetMessage() []byte {
@@ -1420,7 +1684,7 @@ type FileRequest struct {
 
 func (x *FileRequest) Reset() {
 	*x = FileRequest{}
-	mi := &file_node_proto_msgTypes[19]
+	mi := &file_node_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1432,7 +1696,7 @@ func (x *FileRequest) String() string {
 func (*FileRequest) ProtoMessage() {}
 
 func (x *FileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[19]
+	mi := &file_node_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1445,7 +1709,7 @@ func (x *FileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileRequest.ProtoReflect.Descriptor instead.
 func (*FileRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{19}
+	return file_node_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FileRequest) GetId() []byte {
@@ -1475,7 +1739,7 @@ type FileReply struct {
 
 func (x *FileReply) Reset() {
 	*x = FileReply{}
-	mi := &file_node_proto_msgTypes[20]
+	mi := &file_node_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1487,7 +1751,7 @@ func (x *FileReply) String() string {
 func (*FileReply) ProtoMessage() {}
 
 func (x *FileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[20]
+	mi := &file_node_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1500,7 +1764,7 @@ func (x *FileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileReply.ProtoReflect.Descriptor instead.
 func (*FileReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{20}
+	return file_node_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *FileReply) GetRefusal() Refusal {
@@ -1545,7 +1809,7 @@ const file_node_proto_rawDesc = "" +
 	"\benvelope\x18\x02 \x01(\fR\benvelope\"M\n" +
 	"\aReceipt\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\fR\x03ids\x120\n" +
-	"\arefusal\x18\x02 \x01(\x0e2\x16.tryst.node.v1.RefusalR\arefusal\"\x8c\x04\n" +
+	"\arefusal\x18\x02 \x01(\x0e2\x16.tryst.node.v1.RefusalR\arefusal\"\xd0\x04\n" +
 	"\aContent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x17\n" +
 	"\asent_at\x18\x02 \x01(\x03R\x06sentAt\x12\x0e\n" +
@@ -1559,7 +1823,8 @@ const file_node_proto_rawDesc = "" +
 	"\fepoch_secret\x18\x0e \x01(\v2\x1a.tryst.node.v1.EpochSecretH\x00R\vepochSecret\x12B\n" +
 	"\rfile_received\x18\x10 \x01(\v2\x1b.tryst.node.v1.FileReceivedH\x00R\ffileReceived\x125\n" +
 	"\breceived\x18\x11 \x01(\v2\x17.tryst.node.v1.ReceivedH\x00R\breceived\x12)\n" +
-	"\x04seen\x18\x12 \x01(\v2\x13.tryst.node.v1.SeenH\x00R\x04seenB\x06\n" +
+	"\x04seen\x18\x12 \x01(\v2\x13.tryst.node.v1.SeenH\x00R\x04seen\x12B\n" +
+	"\rgroup_history\x18\x13 \x01(\v2\x1b.tryst.node.v1.GroupHistoryH\x00R\fgroupHistoryB\x06\n" +
 	"\x04kindJ\x04\b\x0f\x10\x10\"\x1a\n" +
 	"\x04Text\x12\x12\n" +
 	"\x04body\x18\x01 \x01(\tR\x04body\"|\n" +
@@ -1587,7 +1852,21 @@ const file_node_proto_rawDesc = "" +
 	"\vEpochSecret\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\fR\x05group\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x16\n" +
-	"\x06secret\x18\x03 \x01(\fR\x06secret\"R\n" +
+	"\x06secret\x18\x03 \x01(\fR\x06secret\"\xab\x01\n" +
+	"\fGroupHistory\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\fR\x05group\x12\x18\n" +
+	"\arequest\x18\x02 \x01(\fR\arequest\x121\n" +
+	"\x03ask\x18\x03 \x01(\v2\x1d.tryst.node.v1.HistoryRequestH\x00R\x03ask\x120\n" +
+	"\x04part\x18\x04 \x01(\v2\x1a.tryst.node.v1.HistoryPartH\x00R\x04partB\x06\n" +
+	"\x04kind\"&\n" +
+	"\x0eHistoryRequest\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\fR\x05after\"Y\n" +
+	"\vHistoryPart\x126\n" +
+	"\bmessages\x18\x01 \x03(\v2\x1a.tryst.node.v1.PastMessageR\bmessages\x12\x12\n" +
+	"\x04last\x18\x02 \x01(\bR\x04last\"A\n" +
+	"\vPastMessage\x12\x18\n" +
+	"\amessage\x18\x01 \x01(\fR\amessage\x12\x18\n" +
+	"\aopening\x18\x02 \x01(\fR\aopening\"R\n" +
 	"\fGroupMessage\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\fR\x05group\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x16\n" +
@@ -1644,30 +1923,34 @@ func file_node_proto_rawDescGZIP() []byte {
 }
 
 var file_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_node_proto_goTypes = []any{
-	(Refusal)(0),         // 0: tryst.node.v1.Refusal
-	(*Frame)(nil),        // 1: tryst.node.v1.Frame
-	(*Hello)(nil),        // 2: tryst.node.v1.Hello
-	(*Delivery)(nil),     // 3: tryst.node.v1.Delivery
-	(*Receipt)(nil),      // 4: tryst.node.v1.Receipt
-	(*Content)(nil),      // 5: tryst.node.v1.Content
-	(*Text)(nil),         // 6: tryst.node.v1.Text
-	(*File)(nil),         // 7: tryst.node.v1.File
-	(*FileReceived)(nil), // 8: tryst.node.v1.FileReceived
-	(*Received)(nil),     // 9: tryst.node.v1.Received
-	(*Seen)(nil),         // 10: tryst.node.v1.Seen
-	(*SenderKey)(nil),    // 11: tryst.node.v1.SenderKey
-	(*EpochRequest)(nil), // 12: tryst.node.v1.EpochRequest
-	(*EpochSecret)(nil),  // 13: tryst.node.v1.EpochSecret
-	(*GroupMessage)(nil), // 14: tryst.node.v1.GroupMessage
-	(*GroupContent)(nil), // 15: tryst.node.v1.GroupContent
-	(*After)(nil),        // 16: tryst.node.v1.After
-	(*SyncRequest)(nil),  // 17: tryst.node.v1.SyncRequest
-	(*Have)(nil),         // 18: tryst.node.v1.Have
-	(*SyncReply)(nil),    // 19: tryst.node.v1.SyncReply
-	(*FileRequest)(nil),  // 20: tryst.node.v1.FileRequest
-	(*FileReply)(nil),    // 21: tryst.node.v1.FileReply
+	(Refusal)(0),           // 0: tryst.node.v1.Refusal
+	(*Frame)(nil),          // 1: tryst.node.v1.Frame
+	(*Hello)(nil),          // 2: tryst.node.v1.Hello
+	(*Delivery)(nil),       // 3: tryst.node.v1.Delivery
+	(*Receipt)(nil),        // 4: tryst.node.v1.Receipt
+	(*Content)(nil),        // 5: tryst.node.v1.Content
+	(*Text)(nil),           // 6: tryst.node.v1.Text
+	(*File)(nil),           // 7: tryst.node.v1.File
+	(*FileReceived)(nil),   // 8: tryst.node.v1.FileReceived
+	(*Received)(nil),       // 9: tryst.node.v1.Received
+	(*Seen)(nil),           // 10: tryst.node.v1.Seen
+	(*SenderKey)(nil),      // 11: tryst.node.v1.SenderKey
+	(*EpochRequest)(nil),   // 12: tryst.node.v1.EpochRequest
+	(*EpochSecret)(nil),    // 13: tryst.node.v1.EpochSecret
+	(*GroupHistory)(nil),   // 14: tryst.node.v1.GroupHistory
+	(*HistoryRequest)(nil), // 15: tryst.node.v1.HistoryRequest
+	(*HistoryPart)(nil),    // 16: tryst.node.v1.HistoryPart
+	(*PastMessage)(nil),    // 17: tryst.node.v1.PastMessage
+	(*GroupMessage)(nil),   // 18: tryst.node.v1.GroupMessage
+	(*GroupContent)(nil),   // 19: tryst.node.v1.GroupContent
+	(*After)(nil),          // 20: tryst.node.v1.After
+	(*SyncRequest)(nil),    // 21: tryst.node.v1.SyncRequest
+	(*Have)(nil),           // 22: tryst.node.v1.Have
+	(*SyncReply)(nil),      // 23: tryst.node.v1.SyncReply
+	(*FileRequest)(nil),    // 24: tryst.node.v1.FileRequest
+	(*FileReply)(nil),      // 25: tryst.node.v1.FileReply
 }
 var file_node_proto_depIdxs = []int32{
 	2,  // 0: tryst.node.v1.Frame.hello:type_name -> tryst.node.v1.Hello
@@ -1682,16 +1965,20 @@ var file_node_proto_depIdxs = []int32{
 	8,  // 9: tryst.node.v1.Content.file_received:type_name -> tryst.node.v1.FileReceived
 	9,  // 10: tryst.node.v1.Content.received:type_name -> tryst.node.v1.Received
 	10, // 11: tryst.node.v1.Content.seen:type_name -> tryst.node.v1.Seen
-	16, // 12: tryst.node.v1.GroupContent.after:type_name -> tryst.node.v1.After
-	6,  // 13: tryst.node.v1.GroupContent.text:type_name -> tryst.node.v1.Text
-	7,  // 14: tryst.node.v1.GroupContent.file:type_name -> tryst.node.v1.File
-	18, // 15: tryst.node.v1.SyncRequest.have:type_name -> tryst.node.v1.Have
-	0,  // 16: tryst.node.v1.FileReply.refusal:type_name -> tryst.node.v1.Refusal
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	14, // 12: tryst.node.v1.Content.group_history:type_name -> tryst.node.v1.GroupHistory
+	15, // 13: tryst.node.v1.GroupHistory.ask:type_name -> tryst.node.v1.HistoryRequest
+	16, // 14: tryst.node.v1.GroupHistory.part:type_name -> tryst.node.v1.HistoryPart
+	17, // 15: tryst.node.v1.HistoryPart.messages:type_name -> tryst.node.v1.PastMessage
+	20, // 16: tryst.node.v1.GroupContent.after:type_name -> tryst.node.v1.After
+	6,  // 17: tryst.node.v1.GroupContent.text:type_name -> tryst.node.v1.Text
+	7,  // 18: tryst.node.v1.GroupContent.file:type_name -> tryst.node.v1.File
+	22, // 19: tryst.node.v1.SyncRequest.have:type_name -> tryst.node.v1.Have
+	0,  // 20: tryst.node.v1.FileReply.refusal:type_name -> tryst.node.v1.Refusal
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_node_proto_init() }
@@ -1713,8 +2000,13 @@ func file_node_proto_init() {
 		(*Content_FileReceived)(nil),
 		(*Content_Received)(nil),
 		(*Content_Seen)(nil),
+		(*Content_GroupHistory)(nil),
 	}
-	file_node_proto_msgTypes[14].OneofWrappers = []any{
+	file_node_proto_msgTypes[13].OneofWrappers = []any{
+		(*GroupHistory_Ask)(nil),
+		(*GroupHistory_Part)(nil),
+	}
+	file_node_proto_msgTypes[18].OneofWrappers = []any{
 		(*GroupContent_Text)(nil),
 		(*GroupContent_File)(nil),
 	}
@@ -1724,7 +2016,7 @@ func file_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_node_proto_rawDesc), len(file_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   21,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
