@@ -36,6 +36,7 @@ const (
 	CodeNoQuorum      Code = "no_quorum"
 	CodeTooMany       Code = "too_many"
 	CodeIdentity      Code = "identity_changed"
+	CodeForked        Code = "forked"
 	CodeMismatch      Code = "mismatch"
 	CodeDisk          Code = "disk_failed"
 	CodeBusy          Code = "busy"

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -224,8 +225,9 @@ func (r *rooms) fetch(ctx context.Context, id record.GroupID) error {
 		}
 		return err
 	}
-	found, err := r.d.link.client.GroupByID(ctx, id, known.Chain().Len())
-	if err != nil || len(found.Statements) == 0 {
+	// With the last statement that is here, since what does not follow shows by it only.
+	found, err := r.d.link.client.GroupByID(ctx, id, known.Chain().Len()-1)
+	if err != nil || len(found.Statements) == 0 || bytes.Equal(found.Statements[len(found.Statements)-1], known.Statements()[known.Chain().Len()-1]) {
 		return err
 	}
 	r.meetActors(ctx, found.Statements)
@@ -251,6 +253,9 @@ func (r *rooms) extend(ctx context.Context, id record.GroupID, found client.Grou
 		}
 		return r.put(tx, fx, s)
 	})
+	if errors.Is(err, record.ErrFork) {
+		r.tellFork(id, err)
+	}
 	if err != nil || change.Out {
 		return err
 	}

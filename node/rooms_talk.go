@@ -239,7 +239,12 @@ func (r *rooms) keep(tx *store.Tx, fx *effects, s group.State, delivered []group
 	for _, m := range delivered {
 		tx.LogGroup(s.ID(), store.Logged(m.Sealed), now)
 		r.keepOpening(tx, s, m.Sealed, m.Opening)
-		if content, err := wire.ParseGroupContent(m.Content); err == nil && content.ChainLength > s.Chain().Len() {
+		content, err := wire.ParseGroupContent(m.Content)
+		if err != nil {
+			continue // inTurn says so
+		}
+		r.compareHeads(fx, s, m.From, content)
+		if content.ChainLength > s.Chain().Len() {
 			fx.after(func() { r.d.errands.do(func(ctx context.Context) { r.update(ctx, s.ID()) }) })
 		}
 	}

@@ -187,8 +187,10 @@ type NewAdmin struct {
 type Invited struct{ Account, By record.Account }
 
 // Extend appends statements to the chain. Those that the chain has already are
-// skipped where they are the same; others are refused with record.ErrChain or the
-// error of record.Chain.Append, and then none is taken.
+// skipped where they are the same; others are refused with the error of
+// record.Chain.Append, and then none is taken. One that stands where the chain here has
+// another, or follows another, is refused with record.ErrFork: whoever shows it shows
+// two histories of one group.
 func (s State) Extend(statements [][]byte, acts Acts) (State, Change, error) {
 	var change Change
 	next := s
@@ -200,6 +202,9 @@ func (s State) Extend(statements [][]byte, acts Acts) (State, Change, error) {
 		}
 		if parsed.Seq < next.chain.Len() && slices.Equal(raw, next.statements[parsed.Seq]) {
 			continue
+		}
+		if next.contradictedBy(parsed) {
+			return s, Change{}, fmt.Errorf("group: extend: %w", record.ErrFork)
 		}
 		before := next.chain
 		if next.chain, err = before.Append(raw, acts); err != nil {
@@ -220,6 +225,19 @@ func (s State) Extend(statements [][]byte, acts Acts) (State, Change, error) {
 	}
 	change.Out = !next.chain.Member(s.self.Account)
 	return next, change, nil
+}
+
+// contradictedBy reports whether a statement of this group stands where the chain has
+// another one, or follows another one than its last.
+func (s State) contradictedBy(statement record.Statement) bool {
+	at, here := statement.Seq, s.chain.Len()
+	return statement.Group == s.chain.ID() && (at < here || at == here && statement.Prev != s.chain.Head())
+}
+
+// Contradicts reports whether the chain had another head when it was so long than a
+// member says. Of a length that it has not reached here it says nothing.
+func (s State) Contradicts(length uint64, head record.Hash) bool {
+	return length == 0 || length <= s.chain.Len() && record.HashOf(s.statements[length-1]) != head
 }
 
 // add notes what a statement does to a chain.
