@@ -31,9 +31,9 @@ type rooms struct {
 
 	mu      sync.RWMutex
 	byID    map[record.GroupID]*room
-	foreign map[record.GroupID]bool   // groups that the servers say the account is not in
-	forked  map[record.GroupID]bool   // groups of whose two histories the person has been told
-	invited map[record.GroupID]uint64 // by which statement, of the invitations that this run has told of
+	foreign map[record.GroupID]bool       // groups that the servers say the account is not in
+	forked  map[record.GroupID]bool       // groups of whose two histories the person has been told
+	invited map[record.GroupID]invitation // those that this run has told of
 }
 
 // maxForeign bounds the groups of others that are remembered, so that a peer who
@@ -66,7 +66,7 @@ const maxOwed = 64
 func newRooms(d *device) (*rooms, error) {
 	r := &rooms{
 		d: d, arrivals: make(chan topicMessage, arrivalQueue), repairs: newRepairs(), histories: newHistories(), unstored: make(chan struct{}, 1),
-		byID: make(map[record.GroupID]*room), foreign: make(map[record.GroupID]bool), invited: make(map[record.GroupID]uint64), forked: make(map[record.GroupID]bool),
+		byID: make(map[record.GroupID]*room), foreign: make(map[record.GroupID]bool), invited: make(map[record.GroupID]invitation), forked: make(map[record.GroupID]bool),
 	}
 	err := d.store.View(func(tx *store.Tx) error {
 		for id, raw := range tx.Groups() {

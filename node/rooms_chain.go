@@ -300,13 +300,17 @@ func (r *rooms) sync(ctx context.Context) error {
 	}
 	here := make(map[record.GroupID]bool)
 	for _, g := range listed {
-		here[g.ID] = g.Mine
+		if !g.Mine {
+			continue
+		}
+		here[g.ID] = true
 		if s, ok := r.state(g.ID); !ok || s.Chain().Len() < g.Length {
 			if err := r.fetch(ctx, g.ID); err != nil {
 				r.d.log.Info("a group was not fetched", "err", err)
 			}
 		}
 	}
+	r.lookIntoInvitations(ctx, listed)
 	for _, s := range r.all() {
 		if !here[s.ID()] { // the chain says what has happened, and is believed; the list is not
 			r.update(ctx, s.ID())

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -78,13 +79,17 @@ func (h *histories) remove(id record.GroupID) {
 // wanted.
 func historyName(id record.GroupID) string { return "history/" + string(id[:]) }
 
-// wantHistory has the history of a group that is new here fetched, if it gives one.
+// wantHistory has the history of a group that is new here fetched, if it gives one; and
+// says that it does, which who talks there should know.
 func (r *rooms) wantHistory(tx *store.Tx, fx *effects, s group.State) {
 	if s.Chain().Settings().History == 0 {
 		return
 	}
+	fx.tell(Event{Kind: EventNotice, Group: s.Name(), Text: fmt.Sprintf(
+		"The members of #%s keep its last %d messages for people who join later.", s.Name(), s.Chain().Settings().History)})
 	tx.PutMeta(historyName(s.ID()), []byte{1})
-	fx.after(func() { r.histories.add(s.ID()) })
+	r.histories.add(s.ID())
+	fx.otherwise(func() { r.histories.remove(s.ID()) })
 }
 
 // resumeHistory goes on wanting what an earlier run did not get.

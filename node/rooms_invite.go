@@ -8,9 +8,14 @@ import (
 	"time"
 
 	"github.com/tryst-chat/tryst/node/group"
+	"github.com/tryst-chat/tryst/rendezvous/client"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
+
+// maxInvitations bounds the invitations that are looked into at one login: more than a
+// person takes up, and few enough that nobody can keep a device busy with them.
+const maxInvitations = 64
 
 // invite invites somebody to a group that this account is an admin of.
 func (r *rooms) invite(ctx context.Context, name record.GroupName, who record.Account) error {
@@ -78,24 +83,47 @@ func (r *rooms) heedInvitation(statements [][]byte) {
 		return
 	}
 	self := r.d.self.Account
-	invitation, open := chain.Invitations()[self]
-	if !open || !r.newInvitation(chain.ID(), invitation.Seq) {
+	invited, open := chain.Invitations()[self]
+	if !open || !r.newInvitation(chain.ID(), invitation{invited.Seq, chain.Len()}) {
 		return
 	}
-	r.d.emit(Event{Kind: EventInvited, Group: chain.Name(), Account: self, By: invitation.By})
+	r.d.emit(Event{Kind: EventInvited, Group: chain.Name(), Account: self, By: invited.By})
 }
 
-func (r *rooms) newInvitation(id record.GroupID, seq uint64) bool {
+// invitation is one that the person has been told of: the statement, and how long the
+// group's chain was when this device saw it.
+type invitation struct{ seq, length uint64 }
+
+// newInvitation notes an invitation and reports whether it is another one than before.
+func (r *rooms) newInvitation(id record.GroupID, i invitation) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if told, ok := r.invited[id]; ok && told == seq {
-		return false
-	}
+	told, known := r.invited[id]
 	if len(r.invited) >= maxForeign {
 		clear(r.invited)
 	}
-	r.invited[id] = seq
-	return true
+	r.invited[id] = i
+	return !known || told.seq != i.seq
+}
+
+// lookIntoInvitations fetches the chains of groups that the servers list as ones that
+// this account is invited to, as far as they have not been looked into.
+func (r *rooms) lookIntoInvitations(ctx context.Context, listed []client.GroupSummary) {
+	looked := 0
+	for _, g := range listed {
+		r.mu.RLock()
+		told, known := r.invited[g.ID]
+		r.mu.RUnlock()
+		if !g.Invited || known && told.length == g.Length {
+			continue
+		}
+		if looked++; looked > maxInvitations {
+			return
+		}
+		if err := r.fetch(ctx, g.ID); err != nil && !errors.Is(err, group.ErrNotMember) {
+			r.d.log.Info("an invitation was not looked into", "err", err)
+		}
+	}
 }
 
 // changeEvents tells what a group's chain has brought.
