@@ -32,6 +32,7 @@ type rooms struct {
 	mu      sync.RWMutex
 	byID    map[record.GroupID]*room
 	foreign map[record.GroupID]bool       // groups that the servers say the account is not in
+	founded map[record.GroupID]bool       // groups that this device is about to have created
 	forked  map[record.GroupID]bool       // groups of whose two histories the person has been told
 	invited map[record.GroupID]invitation // those that this run has told of
 }
@@ -65,8 +66,16 @@ const maxOwed = 64
 // newRooms loads the groups that the store has.
 func newRooms(d *device) (*rooms, error) {
 	r := &rooms{
-		d: d, arrivals: make(chan topicMessage, arrivalQueue), repairs: newRepairs(), histories: newHistories(), unstored: make(chan struct{}, 1),
-		byID: make(map[record.GroupID]*room), foreign: make(map[record.GroupID]bool), invited: make(map[record.GroupID]invitation), forked: make(map[record.GroupID]bool),
+		d:         d,
+		arrivals:  make(chan topicMessage, arrivalQueue),
+		repairs:   newRepairs(),
+		histories: newHistories(),
+		unstored:  make(chan struct{}, 1),
+		byID:      make(map[record.GroupID]*room),
+		foreign:   make(map[record.GroupID]bool),
+		founded:   make(map[record.GroupID]bool),
+		forked:    make(map[record.GroupID]bool),
+		invited:   make(map[record.GroupID]invitation),
 	}
 	err := d.store.View(func(tx *store.Tx) error {
 		for id, raw := range tx.Groups() {

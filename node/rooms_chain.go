@@ -48,6 +48,7 @@ func (r *rooms) create(ctx context.Context, name record.GroupName, settings reco
 	if err != nil {
 		return err
 	}
+	defer r.founding(s.ID())()
 	err = r.d.link.client.AppendGroup(ctx, statement)
 	if errors.Is(err, wire.ErrGroupTaken) {
 		return fail(CodeGroupTaken, err, fmt.Sprintf("Choose another name, or type: join %s", name), "There is a group %s already.", name)
@@ -60,6 +61,25 @@ func (r *rooms) create(ctx context.Context, name record.GroupName, settings reco
 	}
 	r.enter(s.ID())
 	return nil
+}
+
+// founding keeps a group from being taken up as one that another device has created,
+// without its secret, because the servers' notice comes before their answer.
+func (r *rooms) founding(id record.GroupID) (done func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.founded[id] = true
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.founded, id)
+	}
+}
+
+func (r *rooms) isFounding(id record.GroupID) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.founded[id]
 }
 
 // join joins an open group, or one that this account is invited to. waiting tells that no member device has let this one
@@ -218,6 +238,9 @@ func (r *rooms) update(ctx context.Context, id record.GroupID) {
 
 func (r *rooms) fetch(ctx context.Context, id record.GroupID) error {
 	known, ok := r.state(id)
+	if !ok && r.isFounding(id) {
+		return nil
+	}
 	if !ok {
 		err := r.adopt(ctx, id)
 		if errors.Is(err, group.ErrNotMember) || errors.Is(err, wire.ErrNoGroup) {

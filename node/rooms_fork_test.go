@@ -27,6 +27,9 @@ func TestServersShowTwoHistories(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s.Chain().Len() != 2 {
+		t.Fatalf("the chain has %d statements", s.Chain().Len())
+	}
 	bobs := bob.device.rooms.self()
 	rekey := func(c record.Chain) []byte {
 		next := c.Next(record.Rekey, "alice42", alice.identity().Device, time.Now())

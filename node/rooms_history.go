@@ -23,7 +23,8 @@ import (
 // its end. Members pass messages on as they were sealed, each with its opening, part by
 // part as they are asked; package group judges them. Whoever is asked again gives the
 // same, and what is here already changes nothing, so that anything may be repeated.
-// rooms_history_give.go is the other side.
+// rooms_history_take.go is what becomes of an answer, rooms_history_give.go the other
+// side.
 
 const (
 	// historyPatience is how long a member device that was asked for a part may take:
@@ -55,7 +56,7 @@ type pursuit struct {
 	asked   time.Time
 	after   wire.Place       // where the next part begins
 	parts   int              // that from has given
-	fresh   int              // messages that were new
+	good    int              // messages that came and hold
 	tried   map[peer.ID]bool // who has failed, or had nothing
 	empty   int              // who had nothing
 	order   pastOrder
@@ -193,7 +194,7 @@ func (h *histories) take(from peer.ID, part wire.HistoryPart, now time.Time) boo
 func (r *rooms) takePart(ctx context.Context, a arrival, part wire.HistoryPart) {
 	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
 	defer cancel()
-	fresh, err := r.keepPart(ctx, a, part)
+	good, err := r.keepPart(ctx, a, part)
 	if err != nil {
 		r.d.log.Error("a part of a group's history was not taken", "err", err)
 		return // it is asked for again
@@ -202,7 +203,7 @@ func (r *rooms) takePart(ctx context.Context, a arrival, part wire.HistoryPart) 
 	if !ok {
 		return
 	}
-	request, done, more := r.histories.taken(part, fresh, len(r.devices(s)), time.Now())
+	request, done, more := r.histories.taken(part, good, len(r.devices(s)), time.Now())
 	switch {
 	case more:
 		r.askHistory(a.member(), request)
@@ -220,24 +221,24 @@ func (r *rooms) takePart(ctx context.Context, a arrival, part wire.HistoryPart) 
 	}
 }
 
-// taken notes that a part has been looked at, with so many messages that were new; it
+// taken notes that a part has been looked at, with so many messages that are good; it
 // is done when it was the last and anybody had something, or nobody has. Otherwise there
 // is a next request to the same device, or it has failed.
-func (h *histories) taken(part wire.HistoryPart, fresh, devices int, now time.Time) (request wire.HistoryRequest, done, more bool) {
+func (h *histories) taken(part wire.HistoryPart, good, devices int, now time.Time) (request wire.HistoryRequest, done, more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p, wanted := h.wanted[part.Group]
 	if !wanted || p.request != part.Request {
 		return request, false, false
 	}
-	p.fresh += fresh
+	p.good += good
 	p.parts++
 	if part.Last {
-		if p.fresh == 0 {
+		if p.good == 0 {
 			p.empty++
 		}
 		p.fail()
-		return request, p.fresh > 0 || p.empty >= min(maxEmpty, devices), false
+		return request, p.good > 0 || p.empty >= min(maxEmpty, devices), false
 	}
 	last, ok := lastPlace(part)
 	if !ok || p.parts >= maxParts {
@@ -255,69 +256,6 @@ func lastPlace(part wire.HistoryPart) (wire.Place, bool) {
 	}
 	o, err := group.ParseOpening(part.Messages[len(part.Messages)-1].Opening)
 	return wire.Place{Chain: o.Chain, Iteration: o.Iteration}, err == nil
-}
-
-// judge opens the messages of a part. What does not open is left out.
-func (r *rooms) judge(s group.State, part wire.HistoryPart) (opened []group.Past, behind bool, err error) {
-	h, err := s.History(r.d.people.acts)
-	if err != nil {
-		return nil, false, err
-	}
-	for _, m := range part.Messages {
-		p, err := h.Open(m.Message, m.Opening)
-		if err != nil {
-			r.d.log.Warn("a message that was passed on does not open and is dropped", "err", err)
-			continue
-		}
-		opened, behind = append(opened, p), behind || h.Behind(p)
-	}
-	return opened, behind, nil
-}
-
-// keepPart judges a part and keeps what is new in it. For what is not certain it looks
-// once whether it knows enough: of the authors and of the chain.
-func (r *rooms) keepPart(ctx context.Context, a arrival, part wire.HistoryPart) (fresh int, err error) {
-	s, ok := r.state(part.Group)
-	if !ok {
-		return 0, nil
-	}
-	opened, behind, err := r.judge(s, part)
-	if err != nil {
-		return 0, err
-	}
-	strangers := r.strangers(opened)
-	r.meetAccounts(ctx, strangers)
-	if behind {
-		r.update(ctx, part.Group)
-	}
-	if behind || len(strangers) > 0 {
-		if s, ok = r.state(part.Group); !ok {
-			return 0, nil
-		}
-		if opened, _, err = r.judge(s, part); err != nil {
-			return 0, err
-		}
-	}
-	err = r.d.commit(func(tx *store.Tx, fx *effects) error {
-		fresh = 0
-		s, ok := r.state(part.Group)
-		if !ok {
-			return nil
-		}
-		order := r.histories.orderOf(part.Group)
-		for _, p := range opened {
-			if !order.follows(p) {
-				r.d.log.Warn("a message that was passed on is out of order and is dropped", "peer", a.device)
-				continue
-			}
-			if r.keepPast(tx, fx, s, a, p) {
-				fresh++
-			}
-		}
-		fx.after(func() { r.histories.setOrder(part.Group, order) })
-		return nil
-	})
-	return fresh, err
 }
 
 // orderOf returns a copy of the order that a group's history has come in so far.
@@ -338,68 +276,4 @@ func (h *histories) setOrder(id record.GroupID, order pastOrder) {
 	if p, wanted := h.wanted[id]; wanted {
 		p.order = order
 	}
-}
-
-// strangers returns accounts whose devices are not known to be theirs.
-func (r *rooms) strangers(opened []group.Past) (accounts []record.Account) {
-	for _, p := range opened {
-		a := p.From.Account
-		if len(accounts) < maxStrangers && !r.d.people.acts(a, p.From.Device) && !slices.Contains(accounts, a) {
-			accounts = append(accounts, a)
-		}
-	}
-	return accounts
-}
-
-// keepPast keeps and tells a message from before, and reports whether it is new here.
-// One that is not certain stands under the name of who passed it on.
-func (r *rooms) keepPast(tx *store.Tx, fx *effects, s group.State, a arrival, p group.Past) bool {
-	from, now := p.From, time.Now()
-	if !p.Certain {
-		from = a.member()
-	}
-	if tx.Seen(from.Device, p.Said.ID) {
-		return false
-	}
-	text, ok := pastText(p)
-	if !ok {
-		return false
-	}
-	tx.MarkSeen(from.Device, p.Said.ID, now)
-	e := Event{Kind: EventMessage, ID: p.Said.ID.String(), At: p.Said.SentAt, From: from.Account, Group: s.Name(), Text: text, Earlier: true}
-	line := text
-	if p.Certain {
-		tx.LogGroup(s.ID(), store.Logged(p.Sealed), now) // for those who come later still
-		r.keepOpening(tx, s, p.Sealed, p.Opening)
-	} else {
-		e.Claimed = p.From.Account
-		line = "according to " + string(from.Account) + ", " + string(e.Claimed) + " : " + text
-	}
-	tx.Append(store.Message{
-		ID: p.Said.ID, Conversation: conversation(s.Name()), From: from.Account, Text: line,
-		SentAt: p.Said.SentAt, ReceivedAt: now,
-	})
-	fx.tell(e)
-	return true
-}
-
-// pastOrder is how far the chains and epochs of devices have come in a history: each
-// goes only forward, so that nobody can turn around what somebody said.
-type pastOrder struct {
-	chains map[[16]byte]uint32 // the iteration after the last
-	epochs map[peer.ID]uint64
-}
-
-// follows reports whether a message may come next, and notes it if so. What is certain
-// is not held up by what is not: that is under another device's name.
-func (o *pastOrder) follows(p group.Past) bool {
-	if !p.Certain {
-		return true
-	}
-	next, begun := o.chains[p.Sealed.Chain]
-	if begun && p.Sealed.Iteration < next || p.Epoch < o.epochs[p.From.Device] {
-		return false
-	}
-	o.chains[p.Sealed.Chain], o.epochs[p.From.Device] = p.Sealed.Iteration+1, p.Epoch
-	return true
 }
