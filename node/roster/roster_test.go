@@ -171,8 +171,11 @@ func TestDevicesAgree(t *testing.T) {
 			"push": func(t *rapid.T) { push(some.Draw(t, "device")) },
 			"hear": func(t *rapid.T) {
 				i := some.Draw(t, "device")
-				own := devices[i].Own
+				own, version := devices[i].Own, devices[i].Servers.Version
 				devices[i] = devices[i].Adopt(rapid.SampledFrom(past).Draw(t, "state"))
+				if devices[i].Servers.Version < version {
+					t.Fatalf("version %d after %d", devices[i].Servers.Version, version)
+				}
 				for a, standing := range own.Standings {
 					if devices[i].Standing(a) != standing {
 						t.Fatalf("what was said of %s is forgotten", a)
