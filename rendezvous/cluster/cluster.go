@@ -1,11 +1,13 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
@@ -43,6 +45,7 @@ func New(cfg Config) (*Cluster, error) {
 	if cfg.OnApply == nil {
 		cfg.OnApply = func([]directory.Event) {}
 	}
+	cfg.tick = cmp.Or(cfg.tick, tickInterval)
 	c := &Cluster{
 		cfg: cfg, self: cfg.Host.ID(),
 		barriers: make(chan chan<- error, barrierQueue),
@@ -128,8 +131,9 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 	c.cfg.Host.SetStreamHandler(wire.Forward, func(s network.Stream) { c.serveForward(ctx, s) })
 	defer c.cfg.Host.RemoveStreamHandler(wire.Forward)
 
-	served := make(chan struct{})
-	go func() { defer close(served); c.serveBarriers(ctx) }()
+	var serving sync.WaitGroup
+	serving.Go(func() { c.serveBarriers(ctx) })
+	serving.Go(func() { c.serveTicks(ctx) })
 	select {
 	case <-ctx.Done():
 		c.handOver(r)
@@ -138,7 +142,7 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 	}
 	cancel()
 	err = errors.Join(err, r.Shutdown().Error()) // the transport's streams end with it
-	<-served
+	serving.Wait()
 	return err
 }
 

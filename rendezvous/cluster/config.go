@@ -42,6 +42,7 @@ type Config struct {
 	OnApply func([]directory.Event)
 
 	elections time.Duration // electionTimeout unless a test wants none by chance
+	tick      time.Duration // tickInterval unless a test is in a hurry
 }
 
 func (c *Config) validate() error {

@@ -71,6 +71,7 @@ func newHost(t testing.TB, opts ...libp2p.Option) host.Host {
 type trio struct {
 	t         testing.TB
 	elections time.Duration // Config.elections
+	tick      time.Duration // Config.tick
 	members   []Server
 	servers   []*server
 }
@@ -85,21 +86,35 @@ func newCluster(t testing.TB, n int) *trio {
 func newPatientCluster(t testing.TB, n int, elections time.Duration) *trio {
 	t.Helper()
 	c := &trio{t: t, elections: elections}
+	c.open(n)
+	return c
+}
+
+// newTickingCluster returns a cluster whose leader moves the clock on so often.
+func newTickingCluster(t testing.TB, n int, tick time.Duration) *trio {
+	t.Helper()
+	c := &trio{t: t, tick: tick}
+	c.open(n)
+	return c
+}
+
+// open makes the servers and starts them.
+func (c *trio) open(n int) {
+	c.t.Helper()
 	for range n {
 		key := directorytest.NewKey()
-		s := &server{id: libp2p.Identity(key.Private()), peer: key.ID(), dir: t.TempDir()}
+		s := &server{id: libp2p.Identity(key.Private()), peer: key.ID(), dir: c.t.TempDir()}
 		c.servers = append(c.servers, s)
 		c.members = append(c.members, Server{ID: s.peer})
 	}
 	for _, s := range c.servers {
 		c.start(s)
 	}
-	t.Cleanup(func() {
+	c.t.Cleanup(func() {
 		for _, s := range c.servers {
 			c.halt(s)
 		}
 	})
-	return c
 }
 
 // start starts a server on a new port and introduces it.
@@ -116,7 +131,7 @@ func (c *trio) start(s *server) {
 	var err error
 	s.Cluster, err = New(Config{
 		Host: s.host, Dir: s.dir, Servers: c.members, Bootstrap: true,
-		Logger: slog.New(slog.DiscardHandler), OnApply: s.events.add, elections: c.elections,
+		Logger: slog.New(slog.DiscardHandler), OnApply: s.events.add, elections: c.elections, tick: c.tick,
 	})
 	if err != nil {
 		c.t.Fatal(err)

@@ -40,6 +40,10 @@ const (
 	// barrierQueue is how many reads may wait for the next shared barrier.
 	barrierQueue = 1024
 
+	// tickInterval is how often the leader moves the directory's clock on. A letter
+	// lives for a month; a minute more or less is nothing to it.
+	tickInterval = time.Minute
+
 	// Snapshots cost nothing here (see snapshots), so they are taken often and
 	// keep the log short. The trailing entries are for a server that was away
 	// for a moment: it gets those instead of the whole state.
