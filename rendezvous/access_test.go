@@ -177,3 +177,88 @@ func TestGarbage(t *testing.T) {
 		t.Errorf("afterwards: %v", err)
 	}
 }
+
+// Whoever is not the one that mail is for gets none of it, and takes none away;
+// and whoever is no member puts none into a group.
+func TestStrangersToMail(t *testing.T) {
+	w := newWorld(t, 1)
+	ctx := harness.Within(t)
+	alice, bob := w.member(0, "alice"), w.member(0, "bob")
+	id := record.NewGroupID()
+	if err := alice.AppendGroup(ctx, alice.newGroup("chess", id)); err != nil {
+		t.Fatal(err)
+	}
+	join := func(n *node) {
+		t.Helper()
+		if err := n.AppendGroup(ctx, n.chain("chess").Next(record.JoinGroup, n.account, n.host.ID(), time.Now()).Sign(n.key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	join(bob)
+	revoke := func(n *node) {
+		t.Helper()
+		found, err := bob.LookUp(ctx, n.account)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := bob.AppendDevice(ctx, n.account, found.Log.Next(record.RevokeDevice, n.host.ID(), "", time.Now()).Sign(n.identity)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second := func() *node {
+		n := w.nodeAt(0)
+		if err := bob.add(ctx, n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	nobody, other, left, removed, sibling, revoked := w.nodeAt(0), w.member(0, "mallory"), w.member(0, "lea"), w.member(0, "rex"), second(), second()
+	join(left)
+	join(removed)
+	letters := []client.GroupLetter{{ID: [16]byte{1}, Message: []byte("x"), For: []peer.ID{bob.host.ID(), left.host.ID(), removed.host.ID(), revoked.host.ID()}}}
+	if errs, err := alice.PutGroupMail(ctx, id, letters); err != nil || errs[0] != nil {
+		t.Fatal(errs, err)
+	}
+	alice.put(ctx, bob, letterTo(bob, 1, "for the laptop"), letterTo(revoked, 1, "for one that is revoked"))
+	if err := left.AppendGroup(ctx, left.chain("chess").Next(record.LeaveGroup, left.account, left.host.ID(), time.Now()).Sign(left.key)); err != nil {
+		t.Fatal(err)
+	}
+	removal := alice.chain("chess").Next(record.RemoveMember, alice.account, alice.host.ID(), time.Now())
+	removal.Subject = removed.account
+	if err := alice.AppendGroup(ctx, removal.Sign(alice.key)); err != nil {
+		t.Fatal(err)
+	}
+	revoke(revoked)
+
+	for name, c := range map[string]struct {
+		who         *node
+		mail, group error // of fetching; putting into the group is refused alike, but to members
+		member      bool
+	}{
+		"a device of nobody":        {nobody, wire.ErrNotLoggedIn, wire.ErrNotLoggedIn, false},
+		"a revoked device":          {revoked, wire.ErrNotLoggedIn, wire.ErrNotLoggedIn, false},
+		"another account":           {other, nil, wire.ErrRefused, false},
+		"one who left":              {left, nil, wire.ErrRefused, false},
+		"one who was removed":       {removed, nil, wire.ErrRefused, false},
+		"the recipient's other one": {sibling, nil, nil, true},
+		"the sender":                {alice, nil, nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if mail, _, err := c.who.FetchMail(ctx, 99, 0); !errors.Is(err, c.mail) || len(mail) > 0 {
+				t.Errorf("fetches %v, %v", mail, err)
+			}
+			if mail, _, err := c.who.FetchGroupMail(ctx, id, 99, 0); !errors.Is(err, c.group) || len(mail) > 0 {
+				t.Errorf("fetches in the group %v, %v", mail, err)
+			}
+			if _, err := c.who.PutGroupMail(ctx, id, letters); (err == nil) != c.member || !errors.Is(err, c.group) {
+				t.Errorf("puts into the group: %v", err)
+			}
+		})
+	}
+	if got := bob.fetch(ctx, 0, 0); got != "1 alice1 1 for the laptop|" {
+		t.Errorf("bob fetches %q", got)
+	}
+	if mail, _, err := bob.FetchGroupMail(ctx, id, 0, 0); err != nil || len(mail) == 0 || string(mail[0].Envelope) != "x" {
+		t.Errorf("bob fetches in the group %v, %v", mail, err)
+	}
+}

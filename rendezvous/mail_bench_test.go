@@ -1,0 +1,107 @@
+package rendezvous_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tryst-chat/tryst/rendezvous/client"
+	"github.com/tryst-chat/tryst/rendezvous/directory"
+)
+
+const (
+	mailClients = 16
+	mailEach    = 60   // letters that each client puts in a round, to the next one
+	mailSize    = 1024 // bytes of an envelope: a short message, sealed and padded
+	mailRounds  = 5    // of the same people, who may put so many letters at once
+)
+
+// BenchmarkMail measures letters: put one by one by 16 clients through three
+// servers, each on a majority's disks when it is acknowledged, and then fetched
+// and taken a page at a time. Beside it, in the same run and at the same servers,
+// it has the same commands replicated without clients and requests.
+func BenchmarkMail(b *testing.B) {
+	w := newWorld(b, 3)
+	ctx := b.Context()
+	var people []*node
+	var putting, fetching, proposing time.Duration
+	rounds := 0
+	for b.Loop() {
+		if rounds%mailRounds == 0 {
+			b.StopTimer()
+			people = nil
+			for i := range mailClients {
+				people = append(people, w.member(i%3, fmt.Sprintf("p%d.%c", rounds, 'a'+rune(i))))
+			}
+			b.StartTimer()
+		}
+		letter := func(to, n int) client.Letter {
+			return client.Letter{ID: [16]byte{byte(n), byte(rounds), byte(rounds >> 8)}, To: people[to].host.ID(), Envelope: make([]byte, mailSize)}
+		}
+		putting += timed(b, func(i int) error {
+			to := (i + 1) % mailClients
+			for n := range mailEach {
+				errs, err := people[i].PutMail(ctx, people[to].account, []client.Letter{letter(to, n)})
+				if err != nil || errs[0] != nil {
+					return fmt.Errorf("put: %v, %w", errs, err)
+				}
+			}
+			return nil
+		})
+		fetching += timed(b, func(i int) error { return people[i].fetchAll(b) })
+		proposing += timed(b, func(i int) error {
+			to := (i + 1) % mailClients
+			for n := range mailEach {
+				l := letter(to, n)
+				put := directory.PutMail(people[i].account, people[i].host.ID(), people[to].account,
+					[]directory.Letter{{ID: l.ID, To: l.To, Envelope: l.Envelope}})
+				if err := w.servers[i%3].Propose(ctx, put); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		b.StopTimer()
+		timed(b, func(i int) error { return people[i].fetchAll(b) })
+		b.StartTimer()
+		rounds++
+	}
+	letters := float64(rounds * mailClients * mailEach)
+	b.ReportMetric(letters/putting.Seconds(), "put/s")
+	b.ReportMetric(letters/fetching.Seconds(), "fetched/s")
+	b.ReportMetric(letters/(putting+fetching).Seconds(), "letters/s")
+	b.ReportMetric(letters/proposing.Seconds(), "proposed/s")
+}
+
+// fetchAll fetches and takes the letters of a round.
+func (n *node) fetchAll(b *testing.B) error {
+	var taken uint64
+	for got := 0; ; {
+		mail, _, err := n.FetchMail(b.Context(), taken, 0)
+		if err != nil {
+			return err
+		}
+		if len(mail) > 0 {
+			taken = mail[len(mail)-1].Number
+		} else if got >= mailEach {
+			return nil
+		}
+		got += len(mail)
+	}
+}
+
+// timed runs a job for each client, all at the same time.
+func timed(b *testing.B, job func(client int) error) time.Duration {
+	began := time.Now()
+	var group sync.WaitGroup
+	for i := range mailClients {
+		group.Go(func() {
+			if err := job(i); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	return time.Since(began)
+}
