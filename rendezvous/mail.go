@@ -225,9 +225,8 @@ func (s *Server) takeGroupMail(ctx context.Context, group record.GroupID, accoun
 func (s *Server) forgetGroupMail(ctx context.Context, account record.Account, device peer.ID) {
 	groups, err := s.cluster.Directory().GroupsOf(account)
 	for _, group := range groups {
-		if err == nil {
-			_, err = s.takeGroupMail(ctx, group, account, device, math.MaxUint64)
-		}
+		_, failed := s.takeGroupMail(ctx, group, account, device, math.MaxUint64)
+		err = errors.Join(err, failed)
 	}
 	if err != nil {
 		s.log.Warn("a revoked device's group mail stays until it expires", "err", err)

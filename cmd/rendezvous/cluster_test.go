@@ -266,6 +266,10 @@ func TestServersDie(t *testing.T) {
 	if err := <-failed; err != nil {
 		t.Error(err)
 	}
+	letter := client.Letter{To: m.id, Envelope: make([]byte, 2<<10)}
+	if errs, err := m.PutMail(ctx, m.account, []client.Letter{letter}); err != nil || errs[0] != nil {
+		t.Fatal(errs, err)
+	}
 	at = m.moved(at)
 	groups, err := m.ListGroups(ctx, true)
 	var out string
@@ -276,6 +280,7 @@ func TestServersDie(t *testing.T) {
 	})
 	for _, want := range []string{
 		"server     " + at + " (12D3Koo", "nodes      are taken\n", "cluster    s1, s2, s3\n", "accounts   1\n", fmt.Sprintf("groups     %d\n", len(groups)),
+		"mail       1 waiting for devices (2.0 KiB), 0 in groups (0 B)\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in:\n%s", want, out)

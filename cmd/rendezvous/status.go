@@ -112,7 +112,7 @@ func words(s rendezvous.Status) string {
 }
 
 func mail(s rendezvous.Status) string {
-	waiting := fmt.Sprintf("%d letters wait for devices (%s), %d in groups (%s)",
+	waiting := fmt.Sprintf("%d waiting for devices (%s), %d in groups (%s)",
 		s.Letters, size(s.LetterBytes), s.GroupLetters, size(s.GroupBytes))
 	if s.NoMail != "" {
 		waiting += "; no more are taken: " + s.NoMail

@@ -87,13 +87,16 @@ func (d *Directory) Apply(entries []Entry) ([]Result, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	results := make([]Result, len(entries))
+	most := len(entries)
 	for done := 0; done < len(entries); {
-		n := len(entries) - done
-		err := d.commit(entries[done:], results[done:])
+		n := min(most, len(entries)-done)
+		err := d.commit(entries[done:done+n], results[done:])
 		// One transaction for all, so that they share one sync to disk; where
-		// the store cannot hold so much, two smaller ones come to the same.
+		// the store cannot hold so much, smaller ones come to the same. The rest of
+		// a batch is mostly of the same kind: large letters.
 		for errors.Is(err, ErrTooBig) && n > 1 {
 			n /= 2
+			most = n
 			err = d.commit(entries[done:done+n], results[done:])
 		}
 		if err != nil {

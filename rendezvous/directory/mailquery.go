@@ -25,6 +25,9 @@ type Mail struct {
 // wire.LetterOverhead more than it has, and of at least one letter.
 func (d *Directory) Mail(account record.Account, device peer.ID, after uint64, most int) (page []Mail, more bool, err error) {
 	err = d.store.View(func(r Reader) error {
+		if empty, err := emptyQueue(r, account, device); err != nil || empty {
+			return err
+		}
 		prefix := keyLetters(account, device)
 		return r.Scan(prefix, above(prefix, after), func(key, value []byte) (bool, error) {
 			n, letter := numberOf(key), &pb.Letter{}
@@ -86,20 +89,41 @@ func mailOf(n uint64, letter *pb.Letter, sealed []byte) Mail {
 // HasMail reports whether a letter with that number or a lower one waits for a
 // device.
 func (d *Directory) HasMail(account record.Account, device peer.ID, upTo uint64) (bool, error) {
-	return d.hasNumber(keyLetters(account, device), upTo)
+	var found bool
+	err := d.store.View(func(r Reader) error {
+		empty, err := emptyQueue(r, account, device)
+		if err == nil && !empty {
+			found, err = hasNumber(r, keyLetters(account, device), upTo)
+		}
+		return err
+	})
+	return found, err
+}
+
+// emptyQueue answers the commonest question without a scan, which would pass over
+// all that has been taken and that the store has not yet forgotten.
+func emptyQueue(r Reader, account record.Account, device peer.ID) (bool, error) {
+	queue := &pb.Queue{}
+	if err := load(r, keyQueue(account, device), queue); err != nil && !errors.Is(err, ErrMissing) {
+		return false, err
+	}
+	return queue.GetLetters() == 0, nil
 }
 
 // HasGroupMail is HasMail for what waits in a group.
 func (d *Directory) HasGroupMail(group record.GroupID, account record.Account, device peer.ID, upTo uint64) (bool, error) {
-	return d.hasNumber(keyWaitingFor(group, account, device), upTo)
+	var found bool
+	err := d.store.View(func(r Reader) (err error) {
+		found, err = hasNumber(r, keyWaitingFor(group, account, device), upTo)
+		return err
+	})
+	return found, err
 }
 
-func (d *Directory) hasNumber(prefix []byte, upTo uint64) (found bool, err error) {
-	err = d.store.View(func(r Reader) error {
-		return r.Scan(prefix, nil, func(key, _ []byte) (bool, error) {
-			found = numberOf(key) <= upTo
-			return false, nil
-		})
+func hasNumber(r Reader, prefix []byte, upTo uint64) (found bool, err error) {
+	err = r.Scan(prefix, nil, func(key, _ []byte) (bool, error) {
+		found = numberOf(key) <= upTo
+		return false, nil
 	})
 	return found, err
 }
