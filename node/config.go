@@ -36,9 +36,10 @@ type Config struct {
 	Logger *slog.Logger
 
 	// For tests: noListen makes a node that nobody can dial, storeCost makes many
-	// stores quickly.
+	// stores quickly, diskFree stands for what the disk has left.
 	noListen  bool
 	storeCost store.Cost
+	diskFree  func(dir string) (bytes uint64, err error)
 }
 
 // validate fills in defaults.

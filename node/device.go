@@ -72,6 +72,9 @@ func startDevice(ctx context.Context, cfg *Config, s *store.Store, l *link, emit
 		cfg: cfg, log: cfg.Logger, emit: emit, store: s, link: l,
 		errands: workers{log: cfg.Logger}, announceNow: make(chan struct{}, 1), prepare: make(chan peer.ID, prepareQueue),
 	}
+	if cfg.diskFree != nil {
+		s.Free = cfg.diskFree
+	}
 	if err := d.loadSelf(); err != nil {
 		return nil, err
 	}

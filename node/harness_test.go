@@ -143,7 +143,13 @@ func (w *world) open(home string) *person {
 	if home == "" {
 		home = w.TempDir()
 	}
-	n := w.node(home)
+	return w.openWith(home, nil)
+}
+
+// openWith is open for a node whose disk may fill: free stands for what it has left.
+func (w *world) openWith(home string, free func(string) (uint64, error)) *person {
+	w.Helper()
+	n := w.nodeWith(home, free)
 	p := &person{TB: w.TB, Node: n, home: home, w: w, closed: make(chan struct{})}
 	go func() {
 		defer close(p.closed)
@@ -160,8 +166,14 @@ func (w *world) open(home string) *person {
 // node opens a node; the caller reads its events and closes it.
 func (w *world) node(home string) *Node {
 	w.Helper()
+	return w.nodeWith(home, nil)
+}
+
+func (w *world) nodeWith(home string, free func(string) (uint64, error)) *Node {
+	w.Helper()
 	n, err := Open(Config{
-		Home: home, Balancers: []multiaddr.Multiaddr{w.balancer}, Logger: logger(), storeCost: store.LeastCost(),
+		Home: home, Balancers: []multiaddr.Multiaddr{w.balancer}, Logger: logger(),
+		storeCost: store.LeastCost(), diskFree: free,
 	})
 	if err != nil {
 		w.Fatal(err)

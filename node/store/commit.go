@@ -74,7 +74,7 @@ func (s *Store) commitWith(first update) {
 		first.done <- s.failed
 		return
 	}
-	if free, err := s.free(s.dir); err == nil && free < MinFree {
+	if free, err := s.Free(s.dir); err == nil && free < MinFree {
 		first.done <- ErrNoSpace
 		return
 	}

@@ -302,7 +302,7 @@ func BenchmarkUpdate(b *testing.B) {
 func TestNoSpace(t *testing.T) {
 	s := newStore(t)
 	room := true
-	s.free = func(dir string) (uint64, error) {
+	s.Free = func(dir string) (uint64, error) {
 		if dir != s.dir {
 			t.Errorf("looks at %s", dir)
 		}

@@ -59,7 +59,9 @@ type Store struct {
 	closing chan struct{} // closed by Close
 	done    chan struct{} // closed when the committer has ended
 
-	free func(dir string) (bytes uint64, err error) // immutable: what the disk has left
+	// Free returns what the disk has left for a folder, in bytes. It is called before
+	// each transaction; a test may replace it before the first Update.
+	Free func(dir string) (bytes uint64, err error)
 
 	failed error // owned by the committer: wraps ErrFailed, from the first failure on
 
@@ -163,7 +165,7 @@ func start(dir string, lock *os.File, k key.Store) (*Store, error) {
 		key:     k,
 		lock:    lock,
 		db:      db,
-		free:    freeSpace,
+		Free:    freeSpace,
 		updates: make(chan update),
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
