@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tryst-chat/tryst/node/account"
 	"github.com/tryst-chat/tryst/node/roster"
 	"github.com/tryst-chat/tryst/node/store"
 	"github.com/tryst-chat/tryst/node/wire"
@@ -159,19 +158,18 @@ func (c *contacts) decide(tx *store.Tx, fx *effects, a record.Account) error {
 	if !known {
 		return fmt.Errorf("messages of an account that is not known wait")
 	}
+	answers := newAnswers() // which strangers were not given
 	for _, h := range held {
-		if err := c.release(tx, fx, from, h); err != nil {
+		content, err := wire.ParseContent(h.Content)
+		if err != nil {
+			return fmt.Errorf("a message that waits: %w", err)
+		}
+		if err := (&inbox{c.d}).act(tx, fx, arrival{from, h.Device, content}); err != nil {
 			return err
 		}
+		if _, acts := c.d.people.owner(h.Device); acts {
+			answers.received(letter{from: a, device: h.Device, id: content.ID})
+		}
 	}
-	return nil
-}
-
-// release does what a message says that has waited.
-func (c *contacts) release(tx *store.Tx, fx *effects, from account.Contact, h store.Held) error {
-	content, err := wire.ParseContent(h.Content)
-	if err != nil {
-		return fmt.Errorf("a message that waits: %w", err)
-	}
-	return (&inbox{c.d}).act(tx, fx, arrival{from, h.Device, content})
+	return answers.send(c.d, tx, fx)
 }

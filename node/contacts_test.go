@@ -26,9 +26,10 @@ import (
 func (p *person) asks() {
 	p.Helper()
 	c, err := p.SetContactPolicy(p.Context(), "ask")
-	if err != nil || !c.Asking || c.Pending {
+	if err != nil || !c.Asking {
 		p.Fatalf("contacts ask: %+v, %v", c, err)
 	}
+	await(p, "servers that know", func() bool { return !p.contacts().Pending })
 }
 
 func (p *person) contacts() Contacts {

@@ -183,13 +183,16 @@ func (m *mailbox) takeOne(tx *store.Tx, fx *effects, from sender, l letter, answ
 			return err
 		}
 	}
+	known := m.d.contacts.knows(l.from) // a stranger is told nothing before the person says a word
 	switch taken.refusal {
 	case pb.Refusal_NONE:
-		if !taken.isReceipt {
+		if !taken.isReceipt && known {
 			answers.received(l)
 		}
 	case pb.Refusal_RENEW:
-		answers.unopened(l)
+		if known {
+			answers.unopened(l)
+		}
 	case pb.Refusal_LATER:
 		return m.park(tx, l)
 	default:
