@@ -19,9 +19,9 @@ func TestOpenings(t *testing.T) {
 		said, at := uint32(0), now
 		var want []string
 		one := func(tx *Tx, i uint32) { tx.KeepOpening(g, logged(1, i), fmt.Append(nil, i), most) }
-		for range rapid.IntRange(1, 6).Draw(r, "transactions") {
+		for range rapid.IntRange(1, 3).Draw(r, "transactions") {
 			mustUpdate(t, s, func(tx *Tx) {
-				for range rapid.IntRange(0, 4).Draw(r, "messages") {
+				for range rapid.IntRange(0, 6).Draw(r, "messages") {
 					at = at.Add(1e9)
 					tx.LogGroup(g, logged(1, said), at)
 					one(tx, said)
