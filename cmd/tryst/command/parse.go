@@ -124,7 +124,7 @@ func readCreate(s *scanner, f Form) (Command, error) {
 			}
 			c.History = n
 		default:
-			if strings.HasPrefix(word, "-") {
+			if strings.HasPrefix(word, "--") {
 				return nil, f.wrong(fmt.Sprintf("create knows no %s.", quoted(word)))
 			}
 			if c.Group != "" {

@@ -36,6 +36,7 @@ func TestParse(t *testing.T) {
 		"send_group 1 3 3":                       SendGroup{[]string{"3"}, "3"},
 		`send_group_file "a b" 2 g1 g2`:          SendGroupFile{"a b", []string{"g1", "g2"}},
 		"create g1":                              Create{Group: "g1"},
+		"create -g":                              Create{Group: "-g"}, // no name, which is for others to say
 		"create --private g1":                    Create{Group: "g1", Private: true},
 		"create g1 --PRIVATE":                    Create{Group: "g1", Private: true},
 		"create --private --history 50 g1":       Create{"g1", true, 50},
