@@ -103,6 +103,9 @@ func (r *rooms) keepPast(tx *store.Tx, fx *effects, s group.State, a arrival, p 
 		return
 	}
 	tx.MarkSeen(from.Device, p.Said.ID, now)
+	if r.d.contacts.blocks(from.Account) || r.d.contacts.blocks(p.From.Account) {
+		return
+	}
 	e := Event{Kind: EventMessage, ID: p.Said.ID.String(), At: p.Said.SentAt, From: from.Account, Group: s.Name(), Text: text, Earlier: true}
 	line := text
 	if !p.Certain {

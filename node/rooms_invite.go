@@ -84,7 +84,7 @@ func (r *rooms) heedInvitation(statements [][]byte) {
 	}
 	self := r.d.self.Account
 	invited, open := chain.Invitations()[self]
-	if !open || !r.newInvitation(chain.ID(), invitation{invited.Seq, chain.Len()}) {
+	if !open || r.d.contacts.blocks(invited.By) || !r.newInvitation(chain.ID(), invitation{invited.Seq, chain.Len()}) {
 		return
 	}
 	r.d.emit(Event{Kind: EventInvited, Group: chain.Name(), Account: self, By: invited.By})

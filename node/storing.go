@@ -30,7 +30,7 @@ const (
 	// something: there is no quorum, or they cannot be reached.
 	storeRetry = 15 * time.Second
 	// storeRefused is the same when it is their word that they do not take it: a mailbox
-	// is full, or its owner does not want it.
+	// is full, their disks are, or its owner does not want it.
 	storeRefused = time.Minute
 	// storeReview is how often all entries are looked through for those that are to be
 	// given to the servers again.
@@ -101,7 +101,7 @@ func (c *courier) keepStoring(ctx context.Context, l *lane) {
 		if err != nil && ctx.Err() == nil {
 			c.d.log.Debug("the servers did not take what waits for a device", "peer", l.to, "err", err)
 			wait = storeRetry
-			if errors.Is(err, rwire.ErrFull) || errors.Is(err, rwire.ErrRefused) {
+			if errors.Is(err, rwire.ErrFull) || errors.Is(err, rwire.ErrRefused) || errors.Is(err, rwire.ErrNoSpace) {
 				wait = storeRefused
 			}
 		}

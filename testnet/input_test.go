@@ -51,7 +51,7 @@ func TestBadInput(t *testing.T) {
 		{"join 99", "no_group"},
 		{"join olgas", "already_member"},
 		{"create OLGAS", "group_taken"},
-		{"create -g", "usage"},
+		{"create -g", "bad_name"},
 		{"send_group 1 nosuchgroup hello", "no_group"},
 		{"send_group 1 pauls hello", "not_member"},
 		{"send #pauls hello", "not_member"},
