@@ -64,9 +64,9 @@ func (c Config) initCluster() error {
 	}
 	plan := provision.Plan{Dir: c.Dir}
 	for i := range c.Servers {
-		plan.Servers = append(plan.Servers, machine(serverName(i), ports[i]))
+		plan.Servers = append(plan.Servers, c.machine(serverName(i), ports[i]))
 	}
-	plan.Balancers = []provision.Machine{machine(balancerName, ports[c.Servers])}
+	plan.Balancers = []provision.Machine{c.machine(balancerName, ports[c.Servers])}
 	if _, err := provision.Init(plan, time.Now()); err != nil {
 		return fmt.Errorf("testnet: %w", err)
 	}
@@ -86,7 +86,7 @@ func (c Config) discardCluster() error {
 	return err
 }
 
-func machine(name string, port int) provision.Machine {
-	address := multiaddr.StringCast("/ip4/127.0.0.1/tcp/" + strconv.Itoa(port))
+func (c Config) machine(name string, port int) provision.Machine {
+	address := multiaddr.StringCast("/ip4/" + c.Place(name).host() + "/tcp/" + strconv.Itoa(port))
 	return provision.Machine{Name: name, Addresses: []multiaddr.Multiaddr{address}}
 }

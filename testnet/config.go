@@ -35,6 +35,9 @@ type Config struct {
 	// Default: the folder of the running program if they are there, else they
 	// are built into Dir/bin.
 	Bin string
+	// Place says where a server (s1, s2 and so on) or the balancer ("balancer")
+	// runs. Default: all on this machine.
+	Place func(name string) Place
 	// Progress gets words for a person who waits. Default: nobody waits.
 	Progress io.Writer
 
@@ -48,6 +51,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Reach == "" {
 		c.Reach = ReachBalancer
+	}
+	if c.Place == nil {
+		c.Place = func(string) Place { return Place{} }
 	}
 	if c.Progress == nil {
 		c.Progress = io.Discard

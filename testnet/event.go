@@ -34,6 +34,8 @@ type Event struct {
 	Online   bool      `json:"online"`
 	Groups   []Group   `json:"groups"`
 	Members  []Member  `json:"members"`
+	Messages []Kept    `json:"messages"`
+	Commands []Command `json:"commands"`
 	Number   string    `json:"number"`
 	QR       string    `json:"qr"`
 	Verified bool      `json:"verified"`
@@ -71,6 +73,23 @@ type Member struct {
 	Admin   bool   `json:"admin"`
 	Invited bool   `json:"invited"`
 	By      string `json:"by"`
+}
+
+// Kept is one message of a "history" event.
+type Kept struct {
+	ID    string    `json:"id"`
+	From  string    `json:"from"`
+	Text  string    `json:"text"`
+	At    time.Time `json:"at"`
+	State string    `json:"state"` // of one's own: how far it has come
+	// Missing is how many messages of From are not here yet, where the line stands
+	// for them.
+	Missing int `json:"missing"`
+}
+
+// Command is one of a "help" event.
+type Command struct {
+	Usage string `json:"usage"`
 }
 
 // matches reports whether an event has every field that want has. Fields of

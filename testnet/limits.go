@@ -23,7 +23,7 @@ const (
 	// one before its server could.
 	bindTries = 5
 
-	// maxEventLine holds a JSON event with a text of 64 KiB, each byte of it
-	// escaped.
-	maxEventLine = 1 << 20
+	// maxEventLine holds a JSON event with a whole history: some hundred texts of
+	// 64 KiB, or a hundred thousand short ones.
+	maxEventLine = 64 << 20
 )

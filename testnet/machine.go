@@ -13,6 +13,7 @@ import (
 type Machine struct {
 	Name string
 
+	place   Place
 	program string
 	args    []string
 	logFile string
@@ -33,17 +34,20 @@ type listening struct {
 }
 
 func (c Config) newMachine(bin, program, name string, args ...string) *Machine {
+	place := c.Place(name)
 	return &Machine{
 		Name:    name,
+		place:   place,
 		program: executable(bin, program),
-		args:    append([]string{"run", "--dir", filepath.Join(c.Dir, name)}, args...),
+		args:    append([]string{"run", "--dir", filepath.Join(c.Dir, name), "--metrics", place.host() + ":0"}, args...),
 		logFile: filepath.Join(c.Dir, "logs", name+".log"),
 	}
 }
 
 // Start starts the machine and waits until it listens.
 func (m *Machine) Start(ctx context.Context) error {
-	process, line, err := first(ctx, m.logFile, m.program, m.args...)
+	program, args := m.place.command(m.program, m.args)
+	process, line, err := first(ctx, m.logFile, program, args...)
 	if err != nil {
 		return fmt.Errorf("testnet: %s %w", m.Name, err)
 	}
@@ -108,6 +112,9 @@ func (m *Machine) Running() bool {
 	p := m.see()
 	return p != nil && p.running()
 }
+
+// LastWords returns the last line of the machine's log.
+func (m *Machine) LastWords() string { return lastLine(m.logFile) }
 
 // Addresses returns the multiaddrs on which the machine listens.
 func (m *Machine) Addresses() []string { return m.said().Addresses }

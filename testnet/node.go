@@ -15,6 +15,7 @@ type Node struct {
 	Home string
 
 	process *process
+	watch   func(Event) // or nil
 
 	mu      sync.Mutex
 	events  []Event       // all, in order
@@ -23,16 +24,36 @@ type Node struct {
 	changed chan struct{} // closed, and made anew, at every event
 }
 
-// Node starts a node of this testnet. Name is for logs and messages; the same
-// home may be used again once its node has ended.
+// NodeConfig says how to start a node.
+type NodeConfig struct {
+	// Name is for logs and messages.
+	Name string
+	// Home is the folder of its state. The same may be used again once its node has
+	// ended.
+	Home string
+	// Flags are given to the program beside those that make it a node of the testnet.
+	Flags []string
+	// Place is where it runs. Default: on this machine.
+	Place Place
+	// Watch is called for every event, in order, from one goroutine, before Expect
+	// finds it. Default: nobody watches.
+	Watch func(Event)
+}
+
+// Node starts a node of this testnet on this machine.
 func (t *Testnet) Node(name, home string, flags ...string) (*Node, error) {
-	n := &Node{Name: name, Home: home, changed: make(chan struct{})}
-	args := append([]string{
-		"--json", "--home", home, "--balancer", t.Balancer, "--cluster-key", t.ClusterKey,
-		"--log", filepath.Join(t.Dir, "logs", "node-"+name+".log"),
-	}, flags...)
+	return t.StartNode(NodeConfig{Name: name, Home: home, Flags: flags})
+}
+
+// StartNode starts a node of this testnet.
+func (t *Testnet) StartNode(c NodeConfig) (*Node, error) {
+	n := &Node{Name: c.Name, Home: c.Home, watch: c.Watch, changed: make(chan struct{})}
+	program, args := c.Place.command(t.Tryst, append([]string{
+		"--json", "--home", c.Home, "--balancer", t.Balancer, "--cluster-key", t.ClusterKey,
+		"--log", filepath.Join(t.Dir, "logs", "node-"+c.Name+".log"),
+	}, c.Flags...))
 	var err error
-	n.process, err = launch(filepath.Join(t.Dir, "logs", "node-"+name+".err"), n.take, t.Tryst, args...)
+	n.process, err = launch(filepath.Join(t.Dir, "logs", "node-"+c.Name+".err"), n.take, program, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +66,9 @@ func (t *Testnet) Node(name, home string, flags ...string) (*Node, error) {
 // take notes a line of output.
 func (n *Node) take(line []byte) {
 	e, err := parseEvent(line)
+	if err == nil && n.watch != nil {
+		n.watch(e)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err != nil {
@@ -182,3 +206,19 @@ func (n *Node) Close() error {
 
 // Kill ends the node without any warning.
 func (n *Node) Kill() { n.process.kill() }
+
+// Freeze leaves the node's connections open and silent; Thaw wakes it.
+func (n *Node) Freeze() error { return n.process.freeze() }
+
+// Thaw lets a frozen node go on.
+func (n *Node) Thaw() error { return n.process.thaw() }
+
+// Ended is closed when the node's process has ended and all its events are here.
+func (n *Node) Ended() <-chan struct{} { return n.process.ended }
+
+// Broken returns why a line of the node's output was no event, or nil.
+func (n *Node) Broken() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.broken
+}

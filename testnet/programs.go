@@ -18,9 +18,9 @@ const module = "github.com/tryst-chat/tryst"
 // programs are what a testnet runs.
 var programs = [...]string{"tryst", "rendezvous", "balancer"}
 
-// Build builds the programs into a folder.
-func Build(ctx context.Context, bin string) error {
-	args := []string{"build", "-o", bin + string(filepath.Separator)}
+// Build builds the programs into a folder. Flags are given to go build.
+func Build(ctx context.Context, bin string, flags ...string) error {
+	args := append([]string{"build", "-o", bin + string(filepath.Separator)}, flags...)
 	for _, program := range programs {
 		args = append(args, module+"/cmd/"+program)
 	}

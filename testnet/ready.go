@@ -64,7 +64,7 @@ func (m *Machine) get(ctx context.Context, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := m.place.client().Do(request)
 	if err != nil {
 		return nil, err
 	}

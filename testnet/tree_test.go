@@ -48,7 +48,7 @@ var directions = []direction{
 var pure = []string{
 	"node/account", "node/crypto", "node/group", "node/key", "node/outbox", "node/roster", "node/session", "node/transfer", "node/wire",
 	"rendezvous/auth", "rendezvous/directory", "rendezvous/record", "rendezvous/wire",
-	"balancer/pool", "cmd/tryst/command",
+	"balancer/pool", "cmd/tryst/command", "testnet/scenario/check",
 }
 
 // impure are imports that pure packages do without, and clocks the functions
