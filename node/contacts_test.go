@@ -30,6 +30,14 @@ func (p *person) asks() {
 		p.Fatalf("contacts ask: %+v, %v", c, err)
 	}
 	await(p, "servers that know", func() bool { return !p.contacts().Pending })
+	p.agrees()
+}
+
+// agrees waits until the servers have what a person has said: mostly they do when
+// the command returns.
+func (p *person) agrees() {
+	p.Helper()
+	await(p, "that the servers have taken it", func() bool { return !p.contacts().Pending })
 }
 
 func (p *person) contacts() Contacts {
@@ -46,6 +54,7 @@ func (p *person) accepts(a string) {
 	if _, err := p.Accept(p.Context(), a); err != nil {
 		p.Fatalf("accept %s: %v", a, err)
 	}
+	p.agrees()
 }
 
 func (p *person) blocks(a string) Blocking {
@@ -54,6 +63,7 @@ func (p *person) blocks(a string) Blocking {
 	if err != nil {
 		p.Fatalf("block %s: %v", a, err)
 	}
+	p.agrees()
 	return b
 }
 
@@ -62,6 +72,7 @@ func (p *person) unblocks(a string) {
 	if _, err := p.Unblock(p.Context(), a); err != nil {
 		p.Fatalf("unblock %s: %v", a, err)
 	}
+	p.agrees()
 }
 
 // finds reports whether the servers tell a person where another is.
