@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -46,11 +47,51 @@ func (fx *effects) failed() {
 	}
 }
 
+// turns has what transactions tell told in the order in which they ran. The store
+// answers several at once, to goroutines that would otherwise race to tell.
+type turns struct {
+	mu      sync.Mutex
+	changed *sync.Cond
+	drawn   uint64 // how many turns were drawn
+	over    uint64 // how many are over
+}
+
+func newTurns() *turns {
+	t := new(turns)
+	t.changed = sync.NewCond(&t.mu)
+	return t
+}
+
+// draw returns the next turn. Whoever draws it takes it.
+func (t *turns) draw() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drawn++
+	return t.drawn - 1
+}
+
+// take waits for a turn, runs f, and ends it.
+func (t *turns) take(turn uint64, f func()) {
+	t.mu.Lock()
+	for t.over != turn {
+		t.changed.Wait()
+	}
+	t.mu.Unlock()
+	f()
+	t.mu.Lock()
+	t.over++
+	t.mu.Unlock()
+	t.changed.Broadcast()
+}
+
 // commit runs fn in a transaction and, when that is on disk, what fn asked for.
 // On an error nothing has happened.
 func (d *device) commit(fn func(tx *store.Tx, fx *effects) error) error {
 	var fx effects
+	var ran bool
+	var turn uint64
 	err := d.store.Update(func(tx *store.Tx) error {
+		ran, turn = true, d.turns.draw()
 		fx = effects{}
 		err := fn(tx, &fx)
 		if err != nil {
@@ -58,6 +99,16 @@ func (d *device) commit(fn func(tx *store.Tx, fx *effects) error) error {
 		}
 		return err
 	})
+	if ran {
+		d.turns.take(turn, func() {
+			if err != nil {
+				return
+			}
+			for _, e := range fx.events {
+				d.emit(e)
+			}
+		})
+	}
 	if errors.Is(err, store.ErrFailed) {
 		d.diskFailed.Do(func() { d.emit(Event{Kind: EventError, Err: explain(err, "keep what happens")}) })
 	}
@@ -68,9 +119,6 @@ func (d *device) commit(fn func(tx *store.Tx, fx *effects) error) error {
 	}
 	if err != nil {
 		return err
-	}
-	for _, e := range fx.events {
-		d.emit(e)
 	}
 	for to, seq := range fx.lanes {
 		d.courier.wake(to, seq)

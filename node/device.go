@@ -49,6 +49,7 @@ type device struct {
 	files    *files
 	topics   *transport.Topics
 
+	turns       *turns
 	diskFailed  sync.Once     // the person has been told
 	diskFull    atomic.Bool   // likewise, until there is room again
 	loggedOut   bool          // by logOut, the last use before close
@@ -69,7 +70,7 @@ func startDevice(ctx context.Context, cfg *Config, s *store.Store, l *link, emit
 		}
 	}()
 	d := &device{
-		cfg: cfg, log: cfg.Logger, emit: emit, store: s, link: l,
+		cfg: cfg, log: cfg.Logger, emit: emit, store: s, link: l, turns: newTurns(),
 		errands: workers{log: cfg.Logger}, announceNow: make(chan struct{}, 1), prepare: make(chan peer.ID, prepareQueue),
 	}
 	if cfg.diskFree != nil {
