@@ -119,7 +119,7 @@ func (r *rooms) sharedWith(a record.Account) (names []record.GroupName) {
 // so that it works, and no person sees.
 func ofGroups(body wire.Body) bool {
 	switch body.(type) {
-	case wire.SenderKey, wire.EpochRequest, wire.EpochSecret, wire.Received:
+	case wire.SenderKey, wire.EpochRequest, wire.EpochSecret, wire.Received, wire.HistoryRequest, wire.HistoryPart:
 		return true
 	}
 	return false
