@@ -31,7 +31,7 @@ var clock = Scenario{
 		}
 		const day = 24 * time.Hour
 		faults := []fault{
-			s.jump(people[0].account, day), s.jump(people[1].account, -day), s.jump(people[2].account, time.Hour),
+			s.jump(people[0], day), s.jump(people[1], -day), s.jump(people[2], time.Hour),
 			s.jumpLeader(time.Hour), s.jumpLeader(-time.Hour),
 		}
 		return s.through(ctx, people, faults, 5*time.Second)
@@ -105,9 +105,31 @@ func clockOverlay(ctx context.Context, dir string) (string, error) {
 	return path, nil
 }
 
-// jump has the clock of all devices of an account jump, and jump back.
-func (s *stage) jump(account string, by time.Duration) fault {
-	return fault{"clock jumps", here(s.jumping(account, by))}
+// jump has the clock of all devices of a person jump, and jump back; what a device then
+// says must be of that time.
+func (s *stage) jump(d *device, by time.Duration) fault {
+	v := s.jumping(d.account, by)
+	set := v.harm
+	v.harm = func(ctx context.Context) error {
+		if err := set(ctx); err != nil {
+			return err
+		}
+		const sloppy = time.Minute // what an answer may take
+		for range tries {
+			e, err := d.do(ctx, "whoami", of("whoami"))
+			if err != nil {
+				return err
+			}
+			if off := time.Until(e.At); (off - by).Abs() < sloppy {
+				return nil
+			}
+			if err := sleep(ctx, lookInterval); err != nil {
+				return err
+			}
+		}
+		return fmt.Errorf("the clock of %s does not jump", d.label)
+	}
+	return fault{"clock jumps", here(v)}
 }
 
 // jumpLeader has the clock of whichever server leads jump, and jump back.

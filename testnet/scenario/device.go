@@ -367,6 +367,7 @@ func (d *device) sendOnce(ctx context.Context, to string, size int) (taken bool,
 				return false, fmt.Errorf("scenario: %s says nothing about a message to %s", d.label, to)
 			}
 			d.stage.record.add(check.Step{Device: d.label, Kind: check.Refused, Text: why})
+			d.stage.say("%s does not take a message to %s, which is typed again: %s", d.label, to, why)
 			return false, fmt.Errorf("%w: %s: %s", errRefused, d.label, why)
 		case <-r.node.Ended():
 			return true, nil

@@ -8,29 +8,35 @@ import (
 	"syscall"
 )
 
-// shift is by how much the wall clock is wrong.
-var shift struct {
-	looked  atomic.Int64 // when the file was read last, by the monotonic clock
-	seconds atomic.Int64
-}
+// shift is by how many seconds the wall clock is wrong.
+var shift atomic.Int64
 
-// shiftInterval is how often the file is read, in nanoseconds.
-const shiftInterval = 50_000_000
+// shiftInterval is how often the file is read that says so.
+const shiftInterval = 50 * Millisecond
 
 // shiftedNow is runtimeNow with a wall clock that is wrong. The monotonic one, by
-// which time passes, goes on, as when somebody sets a machine's clock.
+// which time passes, goes on, as when somebody sets a machine's clock. The scheduler
+// calls it too, where there can be no system call.
 func shiftedNow() (sec int64, nsec int32, mono int64) {
 	sec, nsec, mono = runtimeNow()
-	if looked := shift.looked.Load(); looked == 0 || mono-looked > shiftInterval {
-		if shift.looked.CompareAndSwap(looked, mono) {
-			shift.seconds.Store(readShift())
-		}
-	}
-	return sec + shift.seconds.Load(), nsec, mono
+	return sec + shift.Load(), nsec, mono
 }
 
-func readShift() int64 {
-	name, _ := syscall.Getenv("TRYST_SCENARIO_CLOCK")
+func init() {
+	name, ok := syscall.Getenv("TRYST_SCENARIO_CLOCK")
+	if !ok {
+		return
+	}
+	shift.Store(readShift(name))
+	go func() { // for as long as the program runs
+		for {
+			Sleep(shiftInterval)
+			shift.Store(readShift(name))
+		}
+	}()
+}
+
+func readShift(name string) int64 {
 	file, err := open(name)
 	if err != nil {
 		return 0
