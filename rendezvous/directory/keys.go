@@ -17,15 +17,18 @@ import (
 // publishKeys replaces a device's bundle and adds to its one-time prekeys.
 //
 // Prekey IDs rise over a device's life: one at or below the highest that was
-// ever accepted is passed over. So a publication that is repeated because its
-// answer was lost brings back no prekey that somebody has taken meanwhile.
+// ever accepted is passed over, and so is a bundle older than the one that is there.
+// So a publication that is repeated because its answer was lost, by a server that was
+// frozen meanwhile even after the device has published again elsewhere, brings back no
+// prekey that somebody has taken and no bundle that the device has replaced.
 func publishKeys(w Writer, c *pb.PublishKeys) ([]Event, error) {
 	account, device, err := actingDevice(w, c.GetAccount(), c.GetDevice())
 	if err != nil {
 		return nil, err
 	}
+	var bundle record.Bundle
 	if len(c.GetBundle()) > 0 {
-		if _, err := record.VerifyBundle(c.GetBundle(), account, device); err != nil {
+		if bundle, err = record.VerifyBundle(c.GetBundle(), account, device); err != nil {
 			return nil, refuse(err)
 		}
 	}
@@ -51,7 +54,7 @@ func publishKeys(w Writer, c *pb.PublishKeys) ([]Event, error) {
 			return nil, err
 		}
 	}
-	return saveBundle(w, account, device, c.GetBundle())
+	return saveBundle(w, bundle, c.GetBundle())
 }
 
 type signedPrekey struct {
@@ -82,19 +85,39 @@ func freshPrekeys(signed [][]byte, device peer.ID, highest uint32) ([]signedPrek
 	return fresh, nil
 }
 
-func saveBundle(w Writer, account record.Account, device peer.ID, bundle []byte) ([]Event, error) {
-	if len(bundle) == 0 {
+// saveBundle keeps a bundle, unless it is older than the one that is there: a device
+// numbers its signed prekeys upwards.
+func saveBundle(w Writer, bundle record.Bundle, signed []byte) ([]Event, error) {
+	if len(signed) == 0 {
 		return nil, nil
 	}
-	key := keyBundle(account, device)
-	old, err := w.Get(key)
-	if err != nil && !errors.Is(err, ErrMissing) {
+	key := keyBundle(bundle.Account, bundle.Device)
+	stored, err := w.Get(key)
+	switch {
+	case errors.Is(err, ErrMissing):
+	case err != nil:
 		return nil, err
-	}
-	if bytes.Equal(old, bundle) {
+	case bytes.Equal(stored, signed):
 		return nil, nil
+	default:
+		before, err := record.VerifyBundle(stored, bundle.Account, bundle.Device)
+		if err != nil {
+			return nil, fmt.Errorf("directory: stored bundle: %w", err)
+		}
+		if older(bundle, before) {
+			return nil, nil
+		}
 	}
-	return []Event{AccountChanged{account}}, w.Set(key, bundle)
+	return []Event{AccountChanged{bundle.Account}}, w.Set(key, signed)
+}
+
+// older reports whether a bundle was made before another one of the same device. The
+// device's clock decides only where the same prekey was signed again.
+func older(a, b record.Bundle) bool {
+	if a.SignedPrekeyID != b.SignedPrekeyID {
+		return a.SignedPrekeyID < b.SignedPrekeyID
+	}
+	return a.At.Before(b.At)
 }
 
 // takeKeys hands out the bundles of some of an account's active devices, each

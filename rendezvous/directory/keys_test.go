@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -49,6 +50,33 @@ func TestKeys(t *testing.T) {
 	}
 	if left, err := b.PrekeysLeft("alice1", key.ID()); err != nil || left != 0 {
 		t.Errorf("PrekeysLeft: %d, %v", left, err)
+	}
+}
+
+// A publication comes again, from a server that was frozen, after the device has
+// published a newer bundle.
+func TestOldPublicationComesAgain(t *testing.T) {
+	b := newBench(t)
+	alice := b.signUp("alice1")
+	key, id := alice.Devices[0], alice.Devices[0].ID()
+	first := directory.PublishKeys("alice1", id, alice.Bundle(key, 1), alice.Prekeys(key, 1)...)
+	b.ok(first)
+	renewed := record.Bundle{
+		Account: "alice1", Device: id, Suite: 1, SignedPrekeyID: 2, LastResortID: 2, At: directorytest.Now.Add(-time.Hour),
+	}
+	b.ok(directory.PublishKeys("alice1", id, renewed.Sign(key))) // whatever the device's clock says
+	if r := b.ok(first); r.Events != nil {
+		t.Errorf("events of an old publication: %v", r.Events)
+	}
+	if got := b.take(alice, id); !bytes.Equal(got.Bundle, renewed.Sign(key)) {
+		t.Error("the old bundle is back")
+	}
+	again := renewed
+	again.At = directorytest.Now
+	b.ok(directory.PublishKeys("alice1", id, again.Sign(key)))
+	b.ok(directory.PublishKeys("alice1", id, renewed.Sign(key)))
+	if got := b.take(alice, id); !bytes.Equal(got.Bundle, again.Sign(key)) {
+		t.Error("of two bundles with the same prekey the older one counts")
 	}
 }
 

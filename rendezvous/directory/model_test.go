@@ -29,6 +29,7 @@ type model struct {
 	people map[record.Account]*directorytest.Person
 	stock  map[peer.ID][][]byte // prekeys left, oldest first
 	bundle map[peer.ID][]byte
+	number map[peer.ID]uint32 // of bundle
 	starts map[peer.ID]start
 	groups map[record.GroupName]record.Chain
 
@@ -56,7 +57,7 @@ func TestModel(t *testing.T) {
 		m := &model{
 			store:  storetest.NewMemory(),
 			people: map[record.Account]*directorytest.Person{},
-			stock:  map[peer.ID][][]byte{}, bundle: map[peer.ID][]byte{}, starts: map[peer.ID]start{},
+			stock:  map[peer.ID][][]byte{}, bundle: map[peer.ID][]byte{}, number: map[peer.ID]uint32{}, starts: map[peer.ID]start{},
 			groups: map[record.GroupName]record.Chain{}, left: map[stay]uint64{}, contacts: map[record.Account]letIn{},
 			mail: newMailModel(),
 		}
@@ -182,7 +183,8 @@ func (m *model) publish(t *rapid.T) {
 	}
 	key, active := m.device(t, p)
 	id := key.ID()
-	bundle := p.Bundle(key, rapid.Uint32().Draw(t, "bundle"))
+	number := rapid.Uint32().Draw(t, "bundle")
+	bundle := p.Bundle(key, number)
 	prekeys := p.Prekeys(key, rapid.SampledFrom([]int{0, 1, 2, 60}).Draw(t, "prekeys"))
 	command := directory.PublishKeys(name, id, bundle, prekeys...)
 	switch {
@@ -192,7 +194,9 @@ func (m *model) publish(t *rapid.T) {
 		m.queue(command, wants(wire.ErrFull))
 	default:
 		m.stock[id] = append(slices.Clone(m.stock[id]), prekeys...)
-		m.bundle[id] = bundle
+		if number >= m.number[id] { // else it is an old one
+			m.bundle[id], m.number[id] = bundle, number
+		}
 		if len(prekeys) > 0 {
 			known := m.starts[id]
 			known.highest = prekeyID(t, prekeys[len(prekeys)-1], id)
