@@ -60,12 +60,13 @@ func (s *Server) answer(ctx context.Context, from peer.ID, req *pb.Request) (kin
 			return r.kind, nil, err
 		}
 	}
-	// Before the read: what is read afterwards is at least as new.
-	index := s.cluster.Directory().AppliedIndex()
 	if resp, err = r.answer(ctx, c); err != nil {
 		return r.kind, nil, err
 	}
-	resp.Index = max(resp.Index, index)
+	// After the read: nothing that was read is newer, so that the client's next read,
+	// which waits for this index wherever it goes, is as new as this one. An index from
+	// before it would let the client go back in time.
+	resp.Index = max(resp.Index, s.cluster.Directory().AppliedIndex())
 	return r.kind, resp, nil
 }
 
