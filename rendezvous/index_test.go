@@ -21,7 +21,7 @@ func TestAnswersAreNoNewerThanTheirIndex(t *testing.T) {
 	alice := w.member(0, "alice")
 	group := record.NewGroupID()
 	var chain record.Chain
-	var written [100]atomic.Uint64 // the index at which each statement is in the directory
+	var written [300]atomic.Uint64 // the index at which each statement came
 	add := func(signed []byte) {
 		next, err := chain.Append(signed, func(record.Account, peer.ID) bool { return true })
 		if err != nil {
@@ -45,7 +45,7 @@ func TestAnswersAreNoNewerThanTheirIndex(t *testing.T) {
 			var mine []answer
 			defer func() { answers <- mine }()
 			for !over.Load() {
-				resp, err := exchange(ctx, alice.host, server, &pb.Request{Kind: &pb.Request_GetGroup{GetGroup: &pb.GetGroup{By: &pb.GetGroup_Id{Id: group[:]}}}})
+				resp, err := exchange(ctx, alice.host, server, &pb.Request{Kind: &pb.Request_GetGroup{GetGroup: &pb.GetGroup{By: &pb.GetGroup_Id{Id: group[:]}, From: record.MaxChain}}})
 				if err != nil {
 					t.Error(err)
 					return
