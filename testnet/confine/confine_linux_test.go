@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -178,4 +179,48 @@ func TestDisk(t *testing.T) {
 	if _, err := os.Stat(file); err == nil {
 		t.Error("the disk is to be seen from outside")
 	}
+}
+
+// Each direction of each line of a mesh is cut alone.
+func TestMesh(t *testing.T) {
+	m, err := NewMesh("a", "b", "c")
+	needs(t, err)
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	listeners := make(map[string]net.Listener)
+	for _, node := range m.nodes {
+		listeners[node.name] = listenIn(t, node.n, node.host)
+	}
+	check := func(what string, shut ...string) {
+		t.Helper()
+		for _, from := range m.nodes {
+			for to, l := range listeners {
+				// A connection needs both directions.
+				cut := slices.Contains(shut, from.name+to) || slices.Contains(shut, to+from.name)
+				patience := openPatience
+				if cut {
+					patience = cutPatience
+				}
+				if err := exchange(t, from.n, l, patience); (err != nil) != cut {
+					t.Errorf("%s: %s to %s: %v", what, from.name, to, err)
+				}
+			}
+		}
+	}
+	check("at first")
+	if err := m.Cut("a", "b"); err != nil {
+		t.Fatal(err)
+	}
+	check("one way", "ab")
+	if err := errors.Join(m.Cut("b", "a"), m.Cut("c", "a")); err != nil {
+		t.Fatal(err)
+	}
+	check("more", "ab", "ba", "ca")
+	if err := m.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	check("healed")
 }

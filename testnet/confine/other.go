@@ -2,7 +2,12 @@
 
 package confine
 
-import "github.com/tryst-chat/tryst/testnet"
+import (
+	"context"
+	"net"
+
+	"github.com/tryst-chat/tryst/testnet"
+)
 
 // Halves are two networks; see halves_linux.go.
 type Halves struct{ Left, Right testnet.Place }
@@ -21,6 +26,29 @@ func (*Halves) Heal() error { return ErrUnavailable }
 
 // Close does nothing.
 func (*Halves) Close() error { return nil }
+
+// Mesh is a network with lines that can be cut; see mesh_linux.go.
+type Mesh struct{}
+
+// NewMesh says that there is none here.
+func NewMesh(...string) (*Mesh, error) { return nil, ErrUnavailable }
+
+// Place is nowhere.
+func (*Mesh) Place(string) testnet.Place { return testnet.Place{} }
+
+// Dial reaches nobody.
+func (*Mesh) Dial(context.Context, string, string, string) (net.Conn, error) {
+	return nil, ErrUnavailable
+}
+
+// Cut does nothing.
+func (*Mesh) Cut(string, string) error { return ErrUnavailable }
+
+// Heal does nothing.
+func (*Mesh) Heal() error { return ErrUnavailable }
+
+// Close does nothing.
+func (*Mesh) Close() error { return nil }
 
 // Disk is a small disk; see disk_linux.go.
 type Disk struct{ Place testnet.Place }

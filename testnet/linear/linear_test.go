@@ -1,0 +1,73 @@
+package linear
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tryst-chat/tryst/testnet"
+)
+
+var (
+	length = flag.Duration("for", 30*time.Second, "how long to try to break the servers")
+	seed   = flag.Uint64("seed", 0, "what chance is drawn from (default: another one each time)")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	status := m.Run()
+	if programs.dir != "" {
+		os.RemoveAll(programs.dir)
+	}
+	os.Exit(status)
+}
+
+// programs are built once.
+var programs struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func bin(t *testing.T) string {
+	t.Helper()
+	programs.once.Do(func() {
+		if programs.dir, programs.err = os.MkdirTemp("", "tryst-linear-bin-"); programs.err == nil {
+			programs.err = testnet.Build(context.Background(), filepath.Join(programs.dir, "bin"))
+		}
+	})
+	if programs.err != nil {
+		t.Fatal(programs.err)
+	}
+	return filepath.Join(programs.dir, "bin")
+}
+
+// logged sends a run's progress to the test's log.
+type logged struct{ t *testing.T }
+
+func (l logged) Write(b []byte) (int, error) {
+	l.t.Logf("%s", b)
+	return len(b), nil
+}
+
+// Whatever happens to leaders, there is one order that explains every answer.
+func TestLinearizable(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
+	r, err := Run(t.Context(), Options{For: *length, Seed: *seed, Bin: bin(t), Progress: logged{t}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Uncut != "" && os.Getenv("CI") == "true" {
+		t.Errorf("the network was not cut: %s", r.Uncut)
+	}
+	r.Print(logged{t})
+	if !r.Good {
+		t.Errorf("seed %d: %d violations, %d objects undecided; kept in %s", r.Seed, len(r.Violations), len(r.Undecided), r.Dir)
+	}
+}
