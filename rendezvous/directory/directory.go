@@ -185,6 +185,8 @@ func run(w Writer, raw []byte) (Result, error) {
 		value, err = tick(w, kind.Tick)
 	case *pb.Command_SetContacts:
 		events, err = setContacts(w, kind.SetContacts)
+	case *pb.Command_RetireServer:
+		err = retireServer(w, kind.RetireServer)
 	default:
 		err = fmt.Errorf("%w: unknown command", wire.ErrBadRequest)
 	}

@@ -52,6 +52,7 @@ import (
 //	c a                            number of accounts (8 bytes, big-endian)
 //	c g                            number of groups
 //	c m                            pb.MailTotals
+//	z <server>                     nothing: a server that was taken out of the cluster
 var (
 	keyPosition = []byte("p")
 	keyAccounts = []byte("ca")

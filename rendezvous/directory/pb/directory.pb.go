@@ -44,6 +44,7 @@ type Command struct {
 	//	*Command_PutGroupMail
 	//	*Command_TakeGroupMail
 	//	*Command_SetContacts
+	//	*Command_RetireServer
 	Kind          isCommand_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -194,6 +195,15 @@ func (x *Command) GetSetContacts() *SetContacts {
 	return nil
 }
 
+func (x *Command) GetRetireServer() *RetireServer {
+	if x != nil {
+		if x, ok := x.Kind.(*Command_RetireServer); ok {
+			return x.RetireServer
+		}
+	}
+	return nil
+}
+
 type isCommand_Kind interface {
 	isCommand_Kind()
 }
@@ -246,6 +256,10 @@ type Command_SetContacts struct {
 	SetContacts *SetContacts `protobuf:"bytes,12,opt,name=set_contacts,json=setContacts,proto3,oneof"`
 }
 
+type Command_RetireServer struct {
+	RetireServer *RetireServer `protobuf:"bytes,30,opt,name=retire_server,json=retireServer,proto3,oneof"`
+}
+
 func (*Command_SignUp) isCommand_Kind() {}
 
 func (*Command_AppendDevice) isCommand_Kind() {}
@@ -269,6 +283,8 @@ func (*Command_PutGroupMail) isCommand_Kind() {}
 func (*Command_TakeGroupMail) isCommand_Kind() {}
 
 func (*Command_SetContacts) isCommand_Kind() {}
+
+func (*Command_RetireServer) isCommand_Kind() {}
 
 type SignUp struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1283,6 +1299,51 @@ func (x *SetContacts) GetForgotten() []string {
 	return nil
 }
 
+// RetireServer notes that a server was taken out of the cluster for good.
+type RetireServer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Server        []byte                 `protobuf:"bytes,1,opt,name=server,proto3" json:"server,omitempty"` // peer ID
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetireServer) Reset() {
+	*x = RetireServer{}
+	mi := &file_directory_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetireServer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetireServer) ProtoMessage() {}
+
+func (x *RetireServer) ProtoReflect() protoreflect.Message {
+	mi := &file_directory_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetireServer.ProtoReflect.Descriptor instead.
+func (*RetireServer) Descriptor() ([]byte, []int) {
+	return file_directory_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RetireServer) GetServer() []byte {
+	if x != nil {
+		return x.Server
+	}
+	return nil
+}
+
 // Begun is the value that BeginGeneration returns.
 type Begun struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1295,7 +1356,7 @@ type Begun struct {
 
 func (x *Begun) Reset() {
 	*x = Begun{}
-	mi := &file_directory_proto_msgTypes[17]
+	mi := &file_directory_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1368,7 @@ func (x *Begun) String() string {
 func (*Begun) ProtoMessage() {}
 
 func (x *Begun) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[17]
+	mi := &file_directory_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +1381,7 @@ func (x *Begun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Begun.ProtoReflect.Descriptor instead.
 func (*Begun) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{17}
+	return file_directory_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Begun) GetGeneration() uint64 {
@@ -1355,7 +1416,7 @@ type Unfinished struct {
 
 func (x *Unfinished) Reset() {
 	*x = Unfinished{}
-	mi := &file_directory_proto_msgTypes[18]
+	mi := &file_directory_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1367,7 +1428,7 @@ func (x *Unfinished) String() string {
 func (*Unfinished) ProtoMessage() {}
 
 func (x *Unfinished) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[18]
+	mi := &file_directory_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1380,7 +1441,7 @@ func (x *Unfinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unfinished.ProtoReflect.Descriptor instead.
 func (*Unfinished) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{18}
+	return file_directory_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Unfinished) GetMore() bool {
@@ -1400,7 +1461,7 @@ type TakenKeys struct {
 
 func (x *TakenKeys) Reset() {
 	*x = TakenKeys{}
-	mi := &file_directory_proto_msgTypes[19]
+	mi := &file_directory_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1473,7 @@ func (x *TakenKeys) String() string {
 func (*TakenKeys) ProtoMessage() {}
 
 func (x *TakenKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[19]
+	mi := &file_directory_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1486,7 @@ func (x *TakenKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakenKeys.ProtoReflect.Descriptor instead.
 func (*TakenKeys) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{19}
+	return file_directory_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TakenKeys) GetDevices() []*TakenKeys_Device {
@@ -1448,7 +1509,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_directory_proto_msgTypes[20]
+	mi := &file_directory_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1460,7 +1521,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[20]
+	mi := &file_directory_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1473,7 +1534,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{20}
+	return file_directory_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Position) GetIndex() uint64 {
@@ -1516,7 +1577,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_directory_proto_msgTypes[21]
+	mi := &file_directory_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1528,7 +1589,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[21]
+	mi := &file_directory_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1541,7 +1602,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{21}
+	return file_directory_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Account) GetIdentity() []byte {
@@ -1583,7 +1644,7 @@ type Stock struct {
 
 func (x *Stock) Reset() {
 	*x = Stock{}
-	mi := &file_directory_proto_msgTypes[22]
+	mi := &file_directory_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1595,7 +1656,7 @@ func (x *Stock) String() string {
 func (*Stock) ProtoMessage() {}
 
 func (x *Stock) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[22]
+	mi := &file_directory_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1608,7 +1669,7 @@ func (x *Stock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stock.ProtoReflect.Descriptor instead.
 func (*Stock) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{22}
+	return file_directory_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Stock) GetLeft() uint32 {
@@ -1636,7 +1697,7 @@ type Generation struct {
 
 func (x *Generation) Reset() {
 	*x = Generation{}
-	mi := &file_directory_proto_msgTypes[23]
+	mi := &file_directory_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1648,7 +1709,7 @@ func (x *Generation) String() string {
 func (*Generation) ProtoMessage() {}
 
 func (x *Generation) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[23]
+	mi := &file_directory_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1661,7 +1722,7 @@ func (x *Generation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Generation.ProtoReflect.Descriptor instead.
 func (*Generation) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{23}
+	return file_directory_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Generation) GetNumber() uint64 {
@@ -1693,7 +1754,7 @@ type Contacts struct {
 
 func (x *Contacts) Reset() {
 	*x = Contacts{}
-	mi := &file_directory_proto_msgTypes[24]
+	mi := &file_directory_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1705,7 +1766,7 @@ func (x *Contacts) String() string {
 func (*Contacts) ProtoMessage() {}
 
 func (x *Contacts) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[24]
+	mi := &file_directory_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1718,7 +1779,7 @@ func (x *Contacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contacts.ProtoReflect.Descriptor instead.
 func (*Contacts) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{24}
+	return file_directory_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Contacts) GetVersion() uint64 {
@@ -1769,7 +1830,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_directory_proto_msgTypes[25]
+	mi := &file_directory_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +1842,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[25]
+	mi := &file_directory_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1794,7 +1855,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{25}
+	return file_directory_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Group) GetId() []byte {
@@ -1840,7 +1901,7 @@ type Letter struct {
 
 func (x *Letter) Reset() {
 	*x = Letter{}
-	mi := &file_directory_proto_msgTypes[26]
+	mi := &file_directory_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1852,7 +1913,7 @@ func (x *Letter) String() string {
 func (*Letter) ProtoMessage() {}
 
 func (x *Letter) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[26]
+	mi := &file_directory_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1865,7 +1926,7 @@ func (x *Letter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Letter.ProtoReflect.Descriptor instead.
 func (*Letter) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{26}
+	return file_directory_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Letter) GetFrom() string {
@@ -1915,7 +1976,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_directory_proto_msgTypes[27]
+	mi := &file_directory_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1927,7 +1988,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[27]
+	mi := &file_directory_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1940,7 +2001,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{27}
+	return file_directory_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Queue) GetLast() uint64 {
@@ -1975,7 +2036,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_directory_proto_msgTypes[28]
+	mi := &file_directory_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1987,7 +2048,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[28]
+	mi := &file_directory_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2000,7 +2061,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{28}
+	return file_directory_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Share) GetLetters() uint64 {
@@ -2030,7 +2091,7 @@ type MailTotals struct {
 
 func (x *MailTotals) Reset() {
 	*x = MailTotals{}
-	mi := &file_directory_proto_msgTypes[29]
+	mi := &file_directory_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2042,7 +2103,7 @@ func (x *MailTotals) String() string {
 func (*MailTotals) ProtoMessage() {}
 
 func (x *MailTotals) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[29]
+	mi := &file_directory_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2055,7 +2116,7 @@ func (x *MailTotals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MailTotals.ProtoReflect.Descriptor instead.
 func (*MailTotals) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{29}
+	return file_directory_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *MailTotals) GetLetters() uint64 {
@@ -2098,7 +2159,7 @@ type TakenKeys_Device struct {
 
 func (x *TakenKeys_Device) Reset() {
 	*x = TakenKeys_Device{}
-	mi := &file_directory_proto_msgTypes[30]
+	mi := &file_directory_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2110,7 +2171,7 @@ func (x *TakenKeys_Device) String() string {
 func (*TakenKeys_Device) ProtoMessage() {}
 
 func (x *TakenKeys_Device) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[30]
+	mi := &file_directory_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2123,7 +2184,7 @@ func (x *TakenKeys_Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakenKeys_Device.ProtoReflect.Descriptor instead.
 func (*TakenKeys_Device) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{19, 0}
+	return file_directory_proto_rawDescGZIP(), []int{20, 0}
 }
 
 func (x *TakenKeys_Device) GetDevice() []byte {
@@ -2158,7 +2219,7 @@ var File_directory_proto protoreflect.FileDescriptor
 
 const file_directory_proto_rawDesc = "" +
 	"\n" +
-	"\x0fdirectory.proto\x12\x12tryst.directory.v1\"\xb0\x06\n" +
+	"\x0fdirectory.proto\x12\x12tryst.directory.v1\"\xf9\x06\n" +
 	"\aCommand\x125\n" +
 	"\asign_up\x18\x01 \x01(\v2\x1a.tryst.directory.v1.SignUpH\x00R\x06signUp\x12G\n" +
 	"\rappend_device\x18\x02 \x01(\v2 .tryst.directory.v1.AppendDeviceH\x00R\fappendDevice\x12D\n" +
@@ -2172,7 +2233,8 @@ const file_directory_proto_rawDesc = "" +
 	"\x0eput_group_mail\x18\n" +
 	" \x01(\v2 .tryst.directory.v1.PutGroupMailH\x00R\fputGroupMail\x12K\n" +
 	"\x0ftake_group_mail\x18\v \x01(\v2!.tryst.directory.v1.TakeGroupMailH\x00R\rtakeGroupMail\x12D\n" +
-	"\fset_contacts\x18\f \x01(\v2\x1f.tryst.directory.v1.SetContactsH\x00R\vsetContactsB\x06\n" +
+	"\fset_contacts\x18\f \x01(\v2\x1f.tryst.directory.v1.SetContactsH\x00R\vsetContacts\x12G\n" +
+	"\rretire_server\x18\x1e \x01(\v2 .tryst.directory.v1.RetireServerH\x00R\fretireServerB\x06\n" +
 	"\x04kind\"\x91\x01\n" +
 	"\x06SignUp\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12#\n" +
@@ -2245,7 +2307,9 @@ const file_directory_proto_rawDesc = "" +
 	"\x06policy\x18\x05 \x01(\rR\x06policy\x12\x1a\n" +
 	"\baccepted\x18\x06 \x03(\tR\baccepted\x12\x18\n" +
 	"\ablocked\x18\a \x03(\tR\ablocked\x12\x1c\n" +
-	"\tforgotten\x18\b \x03(\tR\tforgotten\"h\n" +
+	"\tforgotten\x18\b \x03(\tR\tforgotten\"&\n" +
+	"\fRetireServer\x12\x16\n" +
+	"\x06server\x18\x01 \x01(\fR\x06server\"h\n" +
 	"\x05Begun\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +
@@ -2323,7 +2387,7 @@ func file_directory_proto_rawDescGZIP() []byte {
 	return file_directory_proto_rawDescData
 }
 
-var file_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_directory_proto_goTypes = []any{
 	(*Command)(nil),           // 0: tryst.directory.v1.Command
 	(*SignUp)(nil),            // 1: tryst.directory.v1.SignUp
@@ -2342,20 +2406,21 @@ var file_directory_proto_goTypes = []any{
 	(*TakeGroupMail)(nil),     // 14: tryst.directory.v1.TakeGroupMail
 	(*LettersPut)(nil),        // 15: tryst.directory.v1.LettersPut
 	(*SetContacts)(nil),       // 16: tryst.directory.v1.SetContacts
-	(*Begun)(nil),             // 17: tryst.directory.v1.Begun
-	(*Unfinished)(nil),        // 18: tryst.directory.v1.Unfinished
-	(*TakenKeys)(nil),         // 19: tryst.directory.v1.TakenKeys
-	(*Position)(nil),          // 20: tryst.directory.v1.Position
-	(*Account)(nil),           // 21: tryst.directory.v1.Account
-	(*Stock)(nil),             // 22: tryst.directory.v1.Stock
-	(*Generation)(nil),        // 23: tryst.directory.v1.Generation
-	(*Contacts)(nil),          // 24: tryst.directory.v1.Contacts
-	(*Group)(nil),             // 25: tryst.directory.v1.Group
-	(*Letter)(nil),            // 26: tryst.directory.v1.Letter
-	(*Queue)(nil),             // 27: tryst.directory.v1.Queue
-	(*Share)(nil),             // 28: tryst.directory.v1.Share
-	(*MailTotals)(nil),        // 29: tryst.directory.v1.MailTotals
-	(*TakenKeys_Device)(nil),  // 30: tryst.directory.v1.TakenKeys.Device
+	(*RetireServer)(nil),      // 17: tryst.directory.v1.RetireServer
+	(*Begun)(nil),             // 18: tryst.directory.v1.Begun
+	(*Unfinished)(nil),        // 19: tryst.directory.v1.Unfinished
+	(*TakenKeys)(nil),         // 20: tryst.directory.v1.TakenKeys
+	(*Position)(nil),          // 21: tryst.directory.v1.Position
+	(*Account)(nil),           // 22: tryst.directory.v1.Account
+	(*Stock)(nil),             // 23: tryst.directory.v1.Stock
+	(*Generation)(nil),        // 24: tryst.directory.v1.Generation
+	(*Contacts)(nil),          // 25: tryst.directory.v1.Contacts
+	(*Group)(nil),             // 26: tryst.directory.v1.Group
+	(*Letter)(nil),            // 27: tryst.directory.v1.Letter
+	(*Queue)(nil),             // 28: tryst.directory.v1.Queue
+	(*Share)(nil),             // 29: tryst.directory.v1.Share
+	(*MailTotals)(nil),        // 30: tryst.directory.v1.MailTotals
+	(*TakenKeys_Device)(nil),  // 31: tryst.directory.v1.TakenKeys.Device
 }
 var file_directory_proto_depIdxs = []int32{
 	1,  // 0: tryst.directory.v1.Command.sign_up:type_name -> tryst.directory.v1.SignUp
@@ -2370,15 +2435,16 @@ var file_directory_proto_depIdxs = []int32{
 	11, // 9: tryst.directory.v1.Command.put_group_mail:type_name -> tryst.directory.v1.PutGroupMail
 	14, // 10: tryst.directory.v1.Command.take_group_mail:type_name -> tryst.directory.v1.TakeGroupMail
 	16, // 11: tryst.directory.v1.Command.set_contacts:type_name -> tryst.directory.v1.SetContacts
-	8,  // 12: tryst.directory.v1.PutMail.letters:type_name -> tryst.directory.v1.PostedLetter
-	12, // 13: tryst.directory.v1.PutGroupMail.letters:type_name -> tryst.directory.v1.PostedGroupLetter
-	13, // 14: tryst.directory.v1.PostedGroupLetter.members:type_name -> tryst.directory.v1.Member
-	30, // 15: tryst.directory.v1.TakenKeys.devices:type_name -> tryst.directory.v1.TakenKeys.Device
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	17, // 12: tryst.directory.v1.Command.retire_server:type_name -> tryst.directory.v1.RetireServer
+	8,  // 13: tryst.directory.v1.PutMail.letters:type_name -> tryst.directory.v1.PostedLetter
+	12, // 14: tryst.directory.v1.PutGroupMail.letters:type_name -> tryst.directory.v1.PostedGroupLetter
+	13, // 15: tryst.directory.v1.PostedGroupLetter.members:type_name -> tryst.directory.v1.Member
+	31, // 16: tryst.directory.v1.TakenKeys.devices:type_name -> tryst.directory.v1.TakenKeys.Device
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_directory_proto_init() }
@@ -2399,6 +2465,7 @@ func file_directory_proto_init() {
 		(*Command_PutGroupMail)(nil),
 		(*Command_TakeGroupMail)(nil),
 		(*Command_SetContacts)(nil),
+		(*Command_RetireServer)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2406,7 +2473,7 @@ func file_directory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_directory_proto_rawDesc), len(file_directory_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
