@@ -15,7 +15,8 @@
 //	NAME/cluster.pub
 //	NAME/balancer.json       where it listens
 //
-// Renew signs new certificates in there. The package starts nothing and talks
-// to nobody. The rendezvous command and the testnet call Init, the command
-// calls Renew, package rendezvous calls LoadServer.
+// Add makes the folder of one more server beside those, and Renew signs new
+// certificates in there. The package starts nothing and talks to nobody. The
+// rendezvous command and the testnet call Init and Add, the command calls Renew,
+// package rendezvous calls LoadServer.
 package provision

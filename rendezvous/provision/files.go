@@ -40,6 +40,7 @@ const (
 type clusterJSON struct {
 	Servers   []serverJSON `json:"servers"`
 	Balancers []string     `json:"balancers"` // multiaddrs that end in /p2p/
+	Joins     bool         `json:"joins,omitempty"`
 }
 
 type serverJSON struct {
@@ -67,8 +68,9 @@ type Server struct {
 	Certificate []byte // signed record.Certificate; not checked for its time here
 	ClusterKey  ed25519.PublicKey
 	Secrets     auth.Secrets
-	Servers     []Peer // itself included
+	Servers     []Peer // itself included: those to begin with; who belongs to a cluster that runs, that knows itself
 	Balancers   []peer.AddrInfo
+	Joins       bool // it was added to a cluster that there was already, and begins none
 }
 
 // Own returns the server's own entry among Servers.
@@ -136,6 +138,7 @@ func (s *Server) parseCluster(raw []byte) error {
 		}
 		s.Servers = append(s.Servers, p)
 	}
+	s.Joins = c.Joins
 	balancers := make([]ma.Multiaddr, len(c.Balancers))
 	for i, text := range c.Balancers {
 		var err error

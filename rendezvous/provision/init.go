@@ -18,8 +18,8 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/auth"
 )
 
-// ErrExists is returned by Init where a cluster's files are already.
-var ErrExists = errors.New("there is a cluster already")
+// ErrExists is returned by Init and Add where such files are already.
+var ErrExists = errors.New("there is one already")
 
 // Cluster is what Init made.
 type Cluster struct {
@@ -65,11 +65,7 @@ func Init(plan Plan, now time.Time) (Cluster, error) {
 	w.public(clusterPubFile, publicText(public))
 	secrets := auth.NewSecrets().Marshal()
 	for _, m := range c.Servers {
-		w.key(filepath.Join(m.Name, serverKeyFile), keys[m.Name])
-		w.public(filepath.Join(m.Name, certificateFile), certify(m.ID, m.Name, private, plan.Lifetime, now))
-		w.public(filepath.Join(m.Name, clusterPubFile), publicText(public))
-		w.secret(filepath.Join(m.Name, secretsFile), secrets)
-		w.json(filepath.Join(m.Name, clusterFile), describe(plan, c))
+		w.server(m, keys[m.Name], certify(m.ID, m.Name, private, plan.Lifetime, now), public, secrets, describe(plan, c))
 	}
 	for i, m := range c.Balancers {
 		w.key(filepath.Join(m.Name, balancerKeyFile), keys[m.Name])
@@ -103,19 +99,9 @@ func (p Plan) vacant() error {
 // makeKeys draws a libp2p key for every machine.
 func makeKeys(plan Plan) (servers, balancers []Made, keys map[string]crypto.PrivKey, err error) {
 	keys = make(map[string]crypto.PrivKey)
-	one := func(m Machine) (Made, error) {
-		key, _, err := crypto.GenerateEd25519Key(nil)
-		if err != nil {
-			return Made{}, fmt.Errorf("provision: key of %s: %w", m.Name, err)
-		}
-		id, err := peer.IDFromPrivateKey(key)
-		if err != nil {
-			return Made{}, fmt.Errorf("provision: key of %s: %w", m.Name, err)
-		}
-		keys[m.Name] = key
-		info := peer.AddrInfo{ID: id, Addrs: m.Addresses}
-		addrs, err := peer.AddrInfoToP2pAddrs(&info)
-		return Made{Name: m.Name, Dir: filepath.Join(plan.Dir, m.Name), ID: id, Addresses: addrs}, err
+	one := func(m Machine) (made Made, err error) {
+		made, keys[m.Name], err = makeKey(plan.Dir, m)
+		return made, err
 	}
 	for _, m := range plan.Servers {
 		made, err := one(m)
@@ -132,6 +118,20 @@ func makeKeys(plan Plan) (servers, balancers []Made, keys map[string]crypto.Priv
 		balancers = append(balancers, made)
 	}
 	return servers, balancers, keys, nil
+}
+
+// makeKey draws one machine's libp2p key.
+func makeKey(dir string, m Machine) (Made, crypto.PrivKey, error) {
+	key, _, err := crypto.GenerateEd25519Key(nil)
+	if err != nil {
+		return Made{}, nil, fmt.Errorf("provision: key of %s: %w", m.Name, err)
+	}
+	id, err := peer.IDFromPrivateKey(key)
+	if err != nil {
+		return Made{}, nil, fmt.Errorf("provision: key of %s: %w", m.Name, err)
+	}
+	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: id, Addrs: m.Addresses})
+	return Made{Name: m.Name, Dir: filepath.Join(dir, m.Name), ID: id, Addresses: addrs}, key, err
 }
 
 // describe is what every server is told of the others.
@@ -156,6 +156,15 @@ func texts(addrs []ma.Multiaddr) []string {
 		out[i] = addr.String()
 	}
 	return out
+}
+
+// server writes a server's folder.
+func (w *writer) server(m Made, key crypto.PrivKey, certificate []byte, cluster ed25519.PublicKey, secrets []byte, all clusterJSON) {
+	w.key(filepath.Join(m.Name, serverKeyFile), key)
+	w.public(filepath.Join(m.Name, certificateFile), certificate)
+	w.public(filepath.Join(m.Name, clusterPubFile), publicText(cluster))
+	w.secret(filepath.Join(m.Name, secretsFile), secrets)
+	w.json(filepath.Join(m.Name, clusterFile), all)
 }
 
 // writer writes files below a folder; after the first failure it does nothing

@@ -73,20 +73,27 @@ func (p Plan) check() error {
 	}
 	seen := map[string]bool{}
 	for _, m := range slices.Concat(p.Servers, p.Balancers) {
-		if !nameForm.MatchString(m.Name) {
-			return fmt.Errorf("provision: %q is not a name: small letters, digits and '-', at most 32", m.Name)
-		}
 		if seen[m.Name] {
 			return fmt.Errorf("provision: two machines are called %s", m.Name)
 		}
 		seen[m.Name] = true
-		if len(m.Addresses) == 0 {
-			return fmt.Errorf("provision: %s has no address", m.Name)
+		if err := m.check(); err != nil {
+			return err
 		}
-		for _, addr := range m.Addresses {
-			if _, id := peer.SplitAddr(addr); id != "" {
-				return fmt.Errorf("provision: the address of %s has a peer ID already; its key is made here", m.Name)
-			}
+	}
+	return nil
+}
+
+func (m Machine) check() error {
+	if !nameForm.MatchString(m.Name) {
+		return fmt.Errorf("provision: %q is not a name: small letters, digits and '-', at most 32", m.Name)
+	}
+	if len(m.Addresses) == 0 {
+		return fmt.Errorf("provision: %s has no address", m.Name)
+	}
+	for _, addr := range m.Addresses {
+		if _, id := peer.SplitAddr(addr); id != "" {
+			return fmt.Errorf("provision: the address of %s has a peer ID already; its key is made here", m.Name)
 		}
 	}
 	return nil

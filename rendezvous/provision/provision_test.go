@@ -243,3 +243,70 @@ func TestLoadServerRefuses(t *testing.T) {
 		t.Error("loaded with a key that the cluster does not know")
 	}
 }
+
+func TestAdd(t *testing.T) {
+	p, now := plan(t), time.Now()
+	made, err := provision.Init(p, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := files(t, p.Dir)
+	one, err := provision.Add(p.Dir, machine(t, "s3=/ip4/192.0.2.3/tcp/4001"), 0, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := provision.LoadServer(one.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := record.VerifyCertificate(s.Certificate, made.Key, now)
+	if err != nil || certificate.Server != one.ID || certificate.Name != "s3" {
+		t.Errorf("it is certified as %v, %v", certificate, err)
+	}
+	first, err := provision.LoadServer(made.Servers[0].Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.Joins || first.Joins {
+		t.Error("who begins the cluster and who joins it are not told apart")
+	}
+	if len(s.Servers) != 3 || s.Servers[2].ID != one.ID {
+		t.Errorf("it knows the servers %v", s.Servers)
+	}
+	if diff := cmp.Diff(first.Balancers, s.Balancers, cmp.Comparer(ma.Multiaddr.Equal)); diff != "" {
+		t.Error(diff)
+	}
+	after := files(t, p.Dir)
+	if after["s3/opaque.secrets"] != before["s1/opaque.secrets"] {
+		t.Error("it does not share the secrets")
+	}
+	for name, content := range before {
+		if after[name] != content {
+			t.Errorf("%s was changed", name)
+		}
+	}
+}
+
+func TestAddRefuses(t *testing.T) {
+	p, now := plan(t), time.Now()
+	if _, err := provision.Init(p, now); err != nil {
+		t.Fatal(err)
+	}
+	before := files(t, p.Dir)
+	for _, text := range []string{"s1=/ip4/192.0.2.3/tcp/1", "b1=/ip4/192.0.2.3/tcp/1"} {
+		if _, err := provision.Add(p.Dir, machine(t, text), 0, now); !errors.Is(err, provision.ErrExists) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, m := range []provision.Machine{{Name: "s3"}, machine(t, "../s3=/ip4/192.0.2.3/tcp/1")} {
+		if _, err := provision.Add(p.Dir, m, 0, now); err == nil {
+			t.Errorf("%v was added", m)
+		}
+	}
+	if _, err := provision.Add(t.TempDir(), machine(t, "s3=/ip4/192.0.2.3/tcp/1"), 0, now); err == nil {
+		t.Error("a server was added without the cluster's key")
+	}
+	if diff := cmp.Diff(before, files(t, p.Dir)); diff != "" {
+		t.Error(diff)
+	}
+}

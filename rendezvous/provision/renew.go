@@ -26,29 +26,49 @@ func Renew(dir string, lifetime time.Duration, now time.Time) ([]Made, error) {
 	if err != nil {
 		return nil, err
 	}
-	paths, err := filepath.Glob(filepath.Join(dir, "*", certificateFile))
+	folders, err := serversIn(dir, private)
 	if err != nil {
 		return nil, fmt.Errorf("provision: renew: %w", err)
 	}
-	if len(paths) == 0 {
-		return nil, fmt.Errorf("provision: renew: no server's folder in %s", dir)
-	}
 	var renewed []Made
+	for _, f := range folders {
+		own, _ := f.server.Own() // LoadServer has found it
+		if err := replace(filepath.Join(f.dir, certificateFile), certify(own.ID, own.Name, private, lifetime, now)); err != nil {
+			return renewed, fmt.Errorf("provision: renew: %w", err)
+		}
+		renewed = append(renewed, Made{Name: own.Name, Dir: f.dir, ID: own.ID, Addresses: own.Addresses})
+	}
+	return renewed, nil
+}
+
+// folder is a server's folder that was read.
+type folder struct {
+	dir    string
+	server Server
+}
+
+// serversIn reads the servers' folders in a cluster's folder, of which there must be
+// one at least and none of another cluster.
+func serversIn(dir string, cluster ed25519.PrivateKey) ([]folder, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "*", certificateFile))
+	if err != nil {
+		return nil, err
+	}
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("no server's folder in %s", dir)
+	}
+	var folders []folder
 	for _, path := range paths {
 		s, err := LoadServer(filepath.Dir(path))
 		if err != nil {
-			return renewed, fmt.Errorf("provision: renew: %w", err)
+			return nil, err
 		}
-		if !s.ClusterKey.Equal(private.Public()) {
-			return renewed, fmt.Errorf("provision: renew: server %s is of another cluster", s.Name)
+		if !s.ClusterKey.Equal(cluster.Public()) {
+			return nil, fmt.Errorf("server %s is of another cluster", s.Name)
 		}
-		own, _ := s.Own() // LoadServer has found it
-		if err := replace(path, certify(own.ID, own.Name, private, lifetime, now)); err != nil {
-			return renewed, fmt.Errorf("provision: renew: %w", err)
-		}
-		renewed = append(renewed, Made{Name: own.Name, Dir: filepath.Dir(path), ID: own.ID, Addresses: own.Addresses})
+		folders = append(folders, folder{dir: filepath.Dir(path), server: s})
 	}
-	return renewed, nil
+	return folders, nil
 }
 
 // certify signs a certificate that holds from a little before now.
