@@ -21,7 +21,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
@@ -32,8 +31,8 @@ type Config struct {
 	// Host carries the streams. The addresses of the other servers are in its
 	// peerstore.
 	Host host.Host
-	// Servers are all servers of the cluster; Host's own ID among them is left
-	// out. Nobody else is listened to.
+	// Servers are all servers of the cluster to begin with, until Follow names
+	// others; Host's own ID among them is left out. Nobody else is listened to.
 	Servers []peer.ID
 	// Changed is told of every device that came, moved or left (Record is nil
 	// then), wherever it announced itself. It must not block, and is called
@@ -46,10 +45,11 @@ type Config struct {
 
 // Gossip is one server's view of who is where.
 type Gossip struct {
-	cfg    Config
-	others []peer.ID
+	cfg   Config
+	moved chan struct{} // others has changed; holds one
 
 	mu      sync.Mutex // guards what follows
+	others  []peer.ID
 	table   *Table
 	queues  map[peer.ID]*queue          // of the servers that a stream is open to
 	inbound map[network.Stream]struct{} // streams being listened to
@@ -71,28 +71,77 @@ func New(cfg Config) (*Gossip, error) {
 	}
 	g := &Gossip{
 		cfg:     cfg,
+		moved:   make(chan struct{}, 1),
 		table:   NewTable(),
 		queues:  make(map[peer.ID]*queue),
 		inbound: make(map[network.Stream]struct{}),
 	}
-	for _, id := range cfg.Servers {
-		if id != cfg.Host.ID() && !slices.Contains(g.others, id) {
-			g.others = append(g.others, id)
-		}
-	}
+	g.Follow(cfg.Servers)
 	cfg.Host.SetStreamHandler(wire.Presence, g.listen)
 	return g, nil
+}
+
+// Follow says who the servers are from now on.
+func (g *Gossip) Follow(servers []peer.ID) {
+	var others []peer.ID
+	for _, id := range servers {
+		if id != g.cfg.Host.ID() && !slices.Contains(others, id) {
+			others = append(others, id)
+		}
+	}
+	slices.Sort(others)
+	g.mu.Lock()
+	same := slices.Equal(g.others, others)
+	g.others = others
+	for stream := range g.inbound {
+		if !slices.Contains(others, stream.Conn().RemotePeer()) {
+			stream.Reset()
+		}
+	}
+	g.mu.Unlock()
+	if same {
+		return
+	}
+	select {
+	case g.moved <- struct{}{}:
+	default: // Run has yet to look
+	}
 }
 
 // Run gossips with the other servers until ctx ends.
 func (g *Gossip) Run(ctx context.Context) error {
 	defer g.stopListening()
-	var group errgroup.Group
-	for _, id := range g.others {
-		group.Go(func() error { g.talk(ctx, id); return nil })
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	serving.Go(func() { g.sweep(ctx) })
+	talking := make(map[peer.ID]context.CancelFunc)
+	for {
+		others := g.following()
+		for id, stop := range talking {
+			if !slices.Contains(others, id) {
+				stop()
+				delete(talking, id)
+			}
+		}
+		for _, id := range others {
+			if talking[id] == nil {
+				talk, stop := context.WithCancel(ctx)
+				talking[id] = stop
+				serving.Go(func() { g.talk(talk, id) })
+			}
+		}
+		select {
+		case <-g.moved:
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	group.Go(func() error { g.sweep(ctx); return nil })
-	return group.Wait()
+}
+
+func (g *Gossip) following() []peer.ID {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.others // replaced as a whole, never changed
 }
 
 // Announce takes the signed peer record of a device that announces itself to

@@ -17,7 +17,7 @@ import (
 func (g *Gossip) listen(s network.Stream) {
 	defer s.Reset()
 	from := s.Conn().RemotePeer()
-	if !slices.Contains(g.others, from) || !g.admit(s) {
+	if !slices.Contains(g.following(), from) || !g.admit(s) {
 		return
 	}
 	defer g.dismiss(s)
