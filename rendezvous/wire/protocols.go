@@ -24,4 +24,7 @@ const (
 	Forward protocol.ID = "/tryst/forward/1.0.0"
 	// Presence: between servers only; who is where.
 	Presence protocol.ID = "/tryst/presence/1.0.0"
+	// Servers: between servers only; who belongs to the cluster, and how they are.
+	// One ServerRequest and one ServerReply a stream.
+	Servers protocol.ID = "/tryst/servers/1.0.0"
 )

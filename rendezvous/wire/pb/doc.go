@@ -3,4 +3,4 @@
 // anything else sees it.
 package pb
 
-//go:generate protoc --go_out=. --go_opt=paths=source_relative rendezvous.proto
+//go:generate protoc --go_out=. --go_opt=paths=source_relative rendezvous.proto servers.proto
