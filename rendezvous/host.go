@@ -3,13 +3,11 @@ package rendezvous
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
@@ -17,6 +15,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/tryst-chat/tryst/rendezvous/circuit"
+	"github.com/tryst-chat/tryst/rendezvous/cluster"
 )
 
 // protectTag keeps the connection manager from cutting other servers.
@@ -24,11 +23,7 @@ const protectTag = "tryst server"
 
 // newHost returns a host that does not listen yet: handlers come first.
 func newHost(cfg Config) (host.Host, error) {
-	var others []peer.ID
-	for _, p := range cfg.Server.Servers {
-		others = append(others, p.ID)
-	}
-	resources, err := newResourceManager(cfg.Server.Balancers, others)
+	resources, err := newResourceManager(cfg.Server.Balancers)
 	if err != nil {
 		return nil, fmt.Errorf("rendezvous: limits: %w", err)
 	}
@@ -60,19 +55,15 @@ func newHost(cfg Config) (host.Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rendezvous: host: %w", err)
 	}
-	for _, p := range cfg.Server.Servers {
-		h.ConnManager().Protect(p.ID, protectTag)
-	}
 	return h, nil
 }
 
-// introduce makes the other servers' addresses known to the host.
-func (s *Server) introduce() {
-	for _, p := range s.cfg.Server.Servers {
-		if p.ID != s.host.ID() {
-			s.host.Peerstore().AddAddrs(p.ID, p.Addresses, peerstore.PermanentAddrTTL)
-		}
-	}
+// introduce makes another server known to the host: where it is, and that it may
+// do more than a node.
+func (s *Server) introduce(server cluster.Server) error {
+	s.host.Peerstore().AddAddrs(server.ID, server.Addresses, peerstore.PermanentAddrTTL)
+	s.host.ConnManager().Protect(server.ID, protectTag)
+	return trust(s.host.Network().ResourceManager(), server.ID)
 }
 
 // keepIntroduced repeats introduce whenever a server has identified itself:
@@ -90,8 +81,16 @@ func (s *Server) keepIntroduced(ctx context.Context) error {
 			return nil
 		case e := <-identified.Out():
 			done, ok := e.(event.EvtPeerIdentificationCompleted)
-			if ok && slices.Contains(s.servers, done.Peer) {
-				s.introduce()
+			if !ok {
+				continue
+			}
+			for _, server := range s.others() {
+				if server.ID != done.Peer {
+					continue
+				}
+				if err := s.introduce(server.Server); err != nil {
+					return fmt.Errorf("rendezvous: limits: %w", err)
+				}
 			}
 		}
 	}

@@ -80,6 +80,21 @@ const (
 	// drainTimeout is how long a server that leaves waits for its nodes to go
 	// elsewhere, which they do at once when their next beat says so.
 	drainTimeout = 2 * time.Second
+	// A server looks every memberInterval whether it belongs to the cluster, and how
+	// the others are; one that does not answer within describeTimeout is as good as
+	// gone. memberTimeout bounds what changes the membership: a wait for a quorum's
+	// disks; leaveTimeout such changes with elections in between.
+	memberInterval  = 2 * time.Second
+	memberPause     = 200 * time.Millisecond
+	describeTimeout = 2 * time.Second
+	memberTimeout   = 5 * time.Second
+	leaveTimeout    = 30 * time.Second
+	// maxMembers bounds a frame about the members: a large cluster's, with addresses.
+	maxMembers = 128 << 10
+	// A server has at most maxServerAddrs addresses, each of maxServerAddr bytes: its
+	// networks, by IPv4 and IPv6, TCP and QUIC.
+	maxServerAddrs = 16
+	maxServerAddr  = 256
 	// expiryNotice is how long before its certificate's end a server that
 	// starts says so.
 	expiryNotice = 30 * 24 * time.Hour
@@ -91,15 +106,7 @@ const (
 // as such: yamux reserves 256 KiB a stream that it hardly ever uses, so that a
 // true limit would have to be paid for several times over. Streams and the
 // sizes of frames are limited, and memory through them.
-func scopes(balancers, servers []peer.ID) rcmgr.PartialLimitConfig {
-	streams := func(n rcmgr.LimitVal) rcmgr.ResourceLimits {
-		return rcmgr.ResourceLimits{Streams: n, StreamsInbound: n, StreamsOutbound: n}
-	}
-	with := func(r rcmgr.ResourceLimits, conns rcmgr.LimitVal) rcmgr.ResourceLimits {
-		r.Conns, r.ConnsInbound, r.ConnsOutbound = conns, conns, conns
-		r.FD = conns // inbound connections through a relay count as file descriptors
-		return r
-	}
+func scopes(balancers []peer.ID) rcmgr.PartialLimitConfig {
 	all := with(streams(maxStreams), maxConns)
 	limits := rcmgr.PartialLimitConfig{
 		System:              all,
@@ -116,17 +123,42 @@ func scopes(balancers, servers []peer.ID) rcmgr.PartialLimitConfig {
 		},
 	}
 	for _, id := range balancers {
-		limits.Peer[id] = with(streams(maxStreams), connsPerPeer)
-	}
-	for _, id := range servers { // commands on their way to the leader
-		limits.Peer[id] = with(streams(maxStreams), connsPerPeer)
+		limits.Peer[id] = trusted()
 	}
 	return limits
 }
 
+func streams(n rcmgr.LimitVal) rcmgr.ResourceLimits {
+	return rcmgr.ResourceLimits{Streams: n, StreamsInbound: n, StreamsOutbound: n}
+}
+
+func with(r rcmgr.ResourceLimits, conns rcmgr.LimitVal) rcmgr.ResourceLimits {
+	r.Conns, r.ConnsInbound, r.ConnsOutbound = conns, conns, conns
+	r.FD = conns // inbound connections through a relay count as file descriptors
+	return r
+}
+
+// trusted are the limits of a balancer, which carries many clients, and of another
+// server: commands on their way to the leader.
+func trusted() rcmgr.ResourceLimits {
+	return with(streams(maxStreams), connsPerPeer)
+}
+
+// trust gives another server its limits. They stay for as long as this one runs.
+func trust(m network.ResourceManager, server peer.ID) error {
+	return m.ViewPeer(server, func(scope network.PeerScope) error {
+		if limited, ok := scope.(rcmgr.ResourceScopeLimiter); ok {
+			limits := trusted()
+			limit := limits.Build(limited.Limit())
+			limited.SetLimit(&limit)
+		}
+		return nil
+	})
+}
+
 // newResourceManager applies the limits. Connections from a balancer's address
 // are not counted by address; where one is given by name only, none is.
-func newResourceManager(balancers []peer.AddrInfo, servers []peer.ID) (network.ResourceManager, error) {
+func newResourceManager(balancers []peer.AddrInfo) (network.ResourceManager, error) {
 	ids := make([]peer.ID, len(balancers))
 	exempt := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	for i, b := range balancers {
@@ -146,7 +178,7 @@ func newResourceManager(balancers []peer.AddrInfo, servers []peer.ID) (network.R
 		}
 	}
 	return rcmgr.NewResourceManager(
-		rcmgr.NewFixedLimiter(scopes(ids, servers).Build(rcmgr.InfiniteLimits)),
+		rcmgr.NewFixedLimiter(scopes(ids).Build(rcmgr.InfiniteLimits)),
 		rcmgr.WithMetricsDisabled(),
 		rcmgr.WithNetworkPrefixLimit(v4, v6),
 		rcmgr.WithLimitPerSubnet(

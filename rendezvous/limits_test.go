@@ -21,7 +21,7 @@ func nobody(n int) peer.ID { return peer.ID(fmt.Sprintf("peer %d", n)) }
 
 func newLimits(t *testing.T, balancers ...peer.AddrInfo) network.ResourceManager {
 	t.Helper()
-	m, err := newResourceManager(balancers, nil)
+	m, err := newResourceManager(balancers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestHerdBehindABalancer(t *testing.T) {
 
 func TestOneAddressCannotTakeAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // no time passes, however long it takes
-		m, err := newResourceManager(nil, nil)
+		m, err := newResourceManager(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,12 +78,23 @@ func TestOneAddressCannotTakeAll(t *testing.T) {
 func TestStreamsOfOnePeer(t *testing.T) {
 	balancer := peer.AddrInfo{ID: nobody(herd)}
 	m := newLimits(t, balancer)
+	server := nobody(herd + 1)
+	if early, err := m.OpenStream(server, network.DirInbound); err != nil { // it came as a stranger
+		t.Fatal(err)
+	} else {
+		early.Done()
+	}
+	if err := trust(m, server); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		who  peer.ID
 		id   protocol.ID
 		most int
 	}{
 		{balancer.ID, "/libp2p/circuit/relay/0.2.0/stop", herd},
+		{server, wire.Forward, herd},
+		{nobody(3), wire.Forward, streamsPerPeer},
 		{nobody(1), wire.Rendezvous, requestsPerPeer},
 		{nobody(2), wire.Beat, beatsPerPeer},
 	} {

@@ -1,6 +1,7 @@
 package rendezvous
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,6 @@ type Server struct {
 	cfg        Config
 	log        *slog.Logger
 	host       host.Host
-	servers    []peer.ID // of the cluster, this one included
 	cluster    *cluster.Cluster
 	presence   *presence.Gossip
 	attachment *attach.Attachment
@@ -39,12 +39,18 @@ type Server struct {
 	hub        *hub
 	metrics    *metrics
 	http       net.Listener // nil: no metrics
+	admin      net.Listener // for the operator on this machine
 
 	guesses guesses
 	postage *postage
 	streams chan incoming // from libp2p's goroutines to Run's
 	stopped chan struct{} // closed when Run takes no more streams
 	leaving chan struct{} // closed when the drain begins
+	drained sync.Once
+	roster  roster
+	moved   chan struct{} // the members may have changed; holds one
+	leave   sync.Once
+	left    chan error // one: this server was taken out, on its operator's word; or what came in between
 }
 
 // incoming is a stream and what serves it.
@@ -69,11 +75,10 @@ func New(cfg Config) (*Server, error) {
 		streams: make(chan incoming),
 		stopped: make(chan struct{}),
 		leaving: make(chan struct{}),
+		moved:   make(chan struct{}, 1),
+		left:    make(chan error, 1),
 	}
 	s.hub = newHub(s.seenBy)
-	for _, p := range cfg.Server.Servers {
-		s.servers = append(s.servers, p.ID)
-	}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -86,21 +91,23 @@ func (s *Server) open() (err error) {
 	if s.host, err = newHost(s.cfg); err != nil {
 		return err
 	}
-	s.introduce()
 	s.warnOfExpiry(time.Now())
 	var members []cluster.Server
-	for _, p := range s.cfg.Server.Servers {
-		members = append(members, cluster.Server{ID: p.ID, Name: p.Name})
+	for _, m := range s.first() {
+		members = append(members, m.Server)
 	}
 	s.cluster, err = cluster.New(cluster.Config{
-		Host: s.host, Dir: s.cfg.Dir, Servers: members, Bootstrap: true,
-		Logger: s.log, OnApply: s.hub.changed,
+		Host: s.host, Dir: s.cfg.Dir, Servers: members, Bootstrap: !s.cfg.Server.Joins,
+		Logger: s.log, OnApply: s.hub.changed, OnMembers: s.membersMoved, Vouched: s.vouchFor,
 	})
 	if err != nil {
 		return err
 	}
-	s.presence, err = presence.New(presence.Config{Host: s.host, Servers: s.servers, Changed: s.hub.present, Logger: s.log})
+	s.presence, err = presence.New(presence.Config{Host: s.host, Changed: s.hub.present, Logger: s.log})
 	if err != nil {
+		return err
+	}
+	if err := s.meet(); err != nil {
 		return err
 	}
 	s.attachment, err = attach.New(attach.Config{
@@ -114,8 +121,12 @@ func (s *Server) open() (err error) {
 	if s.http, err = listenHTTP(s.cfg.MetricsListen); err != nil {
 		return fmt.Errorf("rendezvous: metrics: %w", err)
 	}
+	if s.admin, err = listenAdmin(s.cfg.Dir); err != nil {
+		return err
+	}
 	s.handle(wire.Rendezvous, s.serve)
 	s.handle(wire.Beat, s.serveBeat)
+	s.handle(wire.Servers, s.serveMembers)
 	if err := s.host.Network().Listen(s.cfg.Listen...); err != nil {
 		return fmt.Errorf("rendezvous: listen: %w", err)
 	}
@@ -218,9 +229,35 @@ func (s *Server) runFront(ctx context.Context) error {
 	group.Go(func() error { return s.attachment.Run(ctx) })
 	group.Go(func() error { return s.presence.Run(ctx) })
 	group.Go(func() error { return s.keepIntroduced(ctx) })
+	group.Go(func() error { return s.keepMembership(ctx) })
+	group.Go(func() error { return s.awaitLeave(ctx) })
 	group.Go(func() error { return s.serveHTTP(ctx) })
+	group.Go(func() error { return s.serveAdmin(ctx) })
 	group.Go(func() error { s.serveStreams(ctx); return nil })
-	return group.Wait()
+	if err := group.Wait(); !errors.Is(err, errLeft) {
+		return err
+	}
+	return nil
+}
+
+// errLeft ends a server that has left the cluster, in good order.
+var errLeft = errors.New("rendezvous: this server has left the cluster")
+
+// awaitLeave returns when ctx ends, or with an error when the server has left.
+func (s *Server) awaitLeave(ctx context.Context) error {
+	select {
+	case err := <-s.left:
+		return cmp.Or(err, errLeft)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func (s *Server) membersMoved() {
+	select {
+	case s.moved <- struct{}{}:
+	default: // keepMembership has yet to look
+	}
 }
 
 // serveStreams serves each stream in a goroutine of its own, and returns when
@@ -242,7 +279,11 @@ func (s *Server) serveStreams(ctx context.Context) {
 // drain tells every node to find another server, and waits until they have
 // gone, for at most drainTimeout.
 func (s *Server) drain(ctx context.Context) {
-	close(s.leaving)
+	first := false
+	s.drained.Do(func() { first = true; close(s.leaving) })
+	if !first {
+		return // by Leave
+	}
 	s.log.Info("leaving", "sessions", s.hub.len())
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
@@ -271,6 +312,9 @@ func (s *Server) Close() error {
 func (s *Server) close() error {
 	if s.http != nil {
 		s.http.Close() // an error only says that it is closed
+	}
+	if s.admin != nil {
+		s.admin.Close()
 	}
 	if s.host == nil {
 		return nil

@@ -4,10 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
-
-	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // Status is what an operator asks a server for. Its JSON form is that of
@@ -18,11 +17,14 @@ type Status struct {
 	Ready    bool     `json:"ready"`              // it takes new nodes
 	Obstacle string   `json:"obstacle,omitempty"` // why it does not, in words
 	State    string   `json:"state"`              // Raft's: "leader", "follower", "candidate"
+	Voter    bool     `json:"voter"`              // false while it catches up
 	Leader   string   `json:"leader,omitempty"`   // its name, as far as this server knows
 	Term     uint64   `json:"term"`
 	Log      uint64   `json:"log"`     // index of the last entry of this server's log
 	Applied  uint64   `json:"applied"` // index of the last one that changed its state
+	Handled  uint64   `json:"handled"` // index of the last one that it is done with
 	Servers  []string `json:"servers"` // the members of the cluster, by name
+	Version  string   `json:"version"` // of the program
 
 	Accounts  uint64 `json:"accounts"`
 	Groups    uint64 `json:"groups"`
@@ -35,6 +37,11 @@ type Status struct {
 	GroupLetters uint64 `json:"group_letters"` // that wait in groups
 	GroupBytes   uint64 `json:"group_bytes"`
 	NoMail       string `json:"no_mail,omitempty"` // why no more letters are taken, in words
+
+	DiskSize uint64 `json:"disk_size,omitempty"` // of the disk that the state lies on, in bytes
+	DiskFree uint64 `json:"disk_free,omitempty"`
+
+	Answers bool `json:"-"` // set by Servers: this is what the server says itself
 }
 
 // Status returns how this server is.
@@ -44,8 +51,8 @@ func (s *Server) Status() (Status, error) {
 	mail, mailErr := s.cluster.Directory().MailTotals()
 	status := Status{
 		Name: s.Name(), Peer: s.ID().String(), Obstacle: c.Obstacle,
-		State: strings.ToLower(c.State), Leader: s.nameOf(c.Leader), Term: c.Term, Log: c.LastIndex, Applied: c.Applied,
-		Servers:  make([]string, 0, len(c.Peers)),
+		State: strings.ToLower(c.State), Leader: s.nameOf(c.Leader), Term: c.Term, Log: c.LastIndex, Applied: c.Applied, Handled: c.Handled,
+		Servers: make([]string, 0, len(c.Members)), Version: Version(), Answers: true,
 		Accounts: size.Accounts, Groups: size.Groups,
 		Sessions: s.hub.len(), Online: s.presence.Len(), Balancers: s.attachment.Attached(),
 		Letters: mail.Letters, LetterBytes: mail.Bytes, GroupLetters: mail.GroupLetters, GroupBytes: mail.GroupBytes,
@@ -55,21 +62,33 @@ func (s *Server) Status() (Status, error) {
 		status.Obstacle = "it is leaving"
 	}
 	status.Ready = status.Obstacle == ""
-	for _, id := range c.Peers {
-		status.Servers = append(status.Servers, s.nameOf(id))
+	for _, m := range c.Members {
+		status.Servers = append(status.Servers, s.nameOf(m.ID))
+		status.Voter = status.Voter || m.Voter && m.ID == s.ID()
+	}
+	if disk, err := s.cfg.Disk(s.cfg.Dir); err == nil {
+		status.DiskSize, status.DiskFree = disk.Size, disk.Free
 	}
 	slices.Sort(status.Servers)
 	return status, errors.Join(err, mailErr)
 }
 
-// nameOf returns what the operator calls a server; its peer ID if nothing.
-func (s *Server) nameOf(id peer.ID) string {
-	for _, p := range s.cfg.Server.Servers {
-		if p.ID == id {
-			return p.Name
+// Version returns what program this is: its module's version, or the commit that it
+// was built from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			return setting.Value
 		}
 	}
-	return id.String()
+	return "unknown"
 }
 
 func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {

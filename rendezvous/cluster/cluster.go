@@ -34,7 +34,8 @@ type Cluster struct {
 	barriers  chan chan<- error
 	failures  chan error // the first is enough
 
-	raft atomic.Pointer[raft.Raft] // nil before Run
+	raft    atomic.Pointer[raft.Raft] // nil before Run
+	changes sync.Mutex                // held over a change of the membership
 }
 
 // New opens log and state. Run must follow, or Close.
@@ -44,6 +45,12 @@ func New(cfg Config) (*Cluster, error) {
 	}
 	if cfg.OnApply == nil {
 		cfg.OnApply = func([]directory.Event) {}
+	}
+	if cfg.OnMembers == nil {
+		cfg.OnMembers = func() {}
+	}
+	if cfg.Vouched == nil {
+		cfg.Vouched = func(peer.ID) bool { return false }
 	}
 	cfg.tick = cmp.Or(cfg.tick, tickInterval)
 	c := &Cluster{
@@ -163,7 +170,7 @@ func (c *Cluster) start() (*raft.Raft, error) {
 		}
 	}
 	r, err := raft.NewRaft(conf, &machine{
-		store: c.store, directory: c.directory, applied: c.applied, onApply: c.cfg.OnApply, fail: c.fail,
+		store: c.store, directory: c.directory, applied: c.applied, onApply: c.cfg.OnApply, onMembers: c.cfg.OnMembers, fail: c.fail,
 	}, log, c.log, c.snapshots, transport)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cluster: start: %w", err), transport.Close())
@@ -174,7 +181,7 @@ func (c *Cluster) start() (*raft.Raft, error) {
 // handOver gives the leadership away before leaving, so that nobody has to wait
 // for an election.
 func (c *Cluster) handOver(r *raft.Raft) {
-	if r.State() != raft.Leader || len(members(r)) < 2 {
+	if r.State() != raft.Leader || voters(membersOf(r)) < 2 {
 		return
 	}
 	if err := r.LeadershipTransfer().Error(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/raft"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/tryst-chat/tryst/rendezvous/directory"
 )
@@ -18,14 +19,16 @@ import (
 // Server is a member of the cluster.
 type Server struct {
 	ID   peer.ID
-	Name string // for logs
+	Name string // unique
+	// Addresses are where the others reach it, without /p2p/. None means that the
+	// host's peerstore knows.
+	Addresses []ma.Multiaddr
 }
 
 // Config says who a server is and with whom it replicates. All but OnApply
 // must be set.
 type Config struct {
-	// Host is this server. Its peerstore must hold the other servers' direct
-	// addresses; the cluster dials them by itself.
+	// Host is this server; the cluster dials the others by itself.
 	Host host.Host
 	// Dir is the folder for log and state, made if it is not there.
 	Dir string
@@ -34,12 +37,20 @@ type Config struct {
 	Servers []Server
 	// Bootstrap starts a new cluster of Servers if Dir holds no state. All
 	// first members may do so at once, since they start from the same list; a
-	// server that is added to a running cluster must not.
+	// server that is added to a running cluster must not: it asks to be let in (see
+	// Admit).
 	Bootstrap bool
 	Logger    *slog.Logger
 	// OnApply is told what every applied command changed, in order, on every
 	// server, and must return at once. May be nil.
 	OnApply func([]directory.Event)
+	// OnMembers is told that the members may have changed, and must return at once.
+	// May be nil.
+	OnMembers func()
+	// Vouched says of a server that this one does not know as a member that it may
+	// speak all the same: that it has a certificate and was not taken out. It must
+	// return at once. May be nil: nobody is.
+	Vouched func(peer.ID) bool
 
 	elections time.Duration // electionTimeout unless a test wants none by chance
 	tick      time.Duration // tickInterval unless a test is in a hurry
@@ -62,7 +73,7 @@ func (c *Config) validate() error {
 func (c *Config) first() raft.Configuration {
 	var servers []raft.Server
 	for _, s := range c.Servers {
-		servers = append(servers, raft.Server{ID: serverID(s.ID), Address: serverAddress(s.ID)})
+		servers = append(servers, raft.Server{ID: serverID(s.ID), Address: s.address()})
 	}
 	slices.SortFunc(servers, func(a, b raft.Server) int { return cmp.Compare(a.ID, b.ID) })
 	return raft.Configuration{Servers: servers}
@@ -86,7 +97,3 @@ func (c *Config) raft(logger *slog.Logger) *raft.Config {
 	conf.Logger = hclogTo(logger)
 	return conf
 }
-
-// A server's Raft ID and address are its peer ID; where it is, libp2p knows.
-func serverID(id peer.ID) raft.ServerID           { return raft.ServerID(id.String()) }
-func serverAddress(id peer.ID) raft.ServerAddress { return raft.ServerAddress(id.String()) }

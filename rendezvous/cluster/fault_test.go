@@ -102,7 +102,7 @@ func TestCatchUpBySnapshot(t *testing.T) {
 	if err := away.WaitApplied(harness.Within(t), index); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(away.Status().Peers); got != 3 {
+	if got := len(away.Status().Members); got != 3 {
 		t.Errorf("%d members after a restart, want 3", got)
 	}
 }

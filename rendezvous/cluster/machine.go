@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/hashicorp/raft"
 
@@ -21,6 +22,7 @@ type machine struct {
 	directory *directory.Directory
 	applied   *watermark
 	onApply   func([]directory.Event)
+	onMembers func()
 	fail      func(error)
 
 	stopped bool // after a failure nothing may be applied out of order
@@ -52,6 +54,9 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 		m.onApply(events)
 	}
 	m.applied.advance(m.directory.AppliedIndex())
+	if slices.ContainsFunc(logs, func(l *raft.Log) bool { return l.Type == raft.LogConfiguration }) {
+		m.onMembers()
+	}
 	return responses
 }
 
@@ -101,5 +106,6 @@ func (m *machine) Restore(r io.ReadCloser) error {
 	}
 	m.onApply([]directory.Event{directory.Reset{}})
 	m.applied.advance(m.directory.AppliedIndex())
+	m.onMembers()
 	return nil
 }

@@ -128,7 +128,7 @@ func TestSnapshotTravels(t *testing.T) {
 	}
 	m := machine{
 		store: to.store, directory: to.directory, applied: newWatermark(0),
-		onApply: func([]directory.Event) {}, fail: func(err error) { t.Error(err) },
+		onApply: func([]directory.Event) {}, onMembers: func() {}, fail: func(err error) { t.Error(err) },
 	}
 	if err := m.Restore(received); err != nil {
 		t.Fatal(err)

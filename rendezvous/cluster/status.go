@@ -14,7 +14,11 @@ type Status struct {
 	Term      uint64
 	LastIndex uint64 // in the log
 	Applied   uint64 // in the state
-	Peers     []peer.ID
+	// Handled is the last entry that this server is done with, be it that it changes
+	// no state; what it lacks is Committed less that.
+	Handled   uint64
+	Committed uint64 // in the log, as far as this server knows
+	Members   []Member
 	// Obstacle is what keeps nodes from being sent here, in words: "it knows no
 	// leader". Empty when nothing does.
 	Obstacle string
@@ -29,7 +33,7 @@ func (c *Cluster) Status() Status {
 	leader, _ := c.Leader()
 	return Status{
 		State: r.State().String(), Leader: leader, Term: r.CurrentTerm(),
-		LastIndex: r.LastIndex(), Applied: c.directory.AppliedIndex(), Peers: members(r), Obstacle: c.Obstacle(),
+		LastIndex: r.LastIndex(), Applied: c.directory.AppliedIndex(), Committed: r.CommitIndex(), Handled: r.AppliedIndex(), Members: membersOf(r), Obstacle: c.Obstacle(),
 	}
 }
 
@@ -65,38 +69,4 @@ func (c *Cluster) Obstacle() string {
 	default:
 		return ""
 	}
-}
-
-// member reports whether a peer may speak as a server: it is in the
-// configuration that is replicated, or in the one to begin with.
-func (c *Cluster) member(id peer.ID) bool {
-	for _, s := range c.cfg.Servers {
-		if s.ID == id {
-			return true
-		}
-	}
-	r := c.running()
-	if r == nil {
-		return false
-	}
-	for _, m := range members(r) {
-		if m == id {
-			return true
-		}
-	}
-	return false
-}
-
-func members(r *raft.Raft) []peer.ID {
-	future := r.GetConfiguration()
-	if future.Error() != nil {
-		return nil
-	}
-	var ids []peer.ID
-	for _, s := range future.Configuration().Servers {
-		if id, err := peer.Decode(string(s.ID)); err == nil {
-			ids = append(ids, id)
-		}
-	}
-	return ids
 }

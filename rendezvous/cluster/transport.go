@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 
 	"github.com/tryst-chat/tryst/rendezvous/wire"
@@ -72,10 +73,12 @@ func (s *streams) Accept() (net.Conn, error) {
 // Dial implements raft.StreamLayer. Raft has its own pauses between attempts;
 // libp2p's, which grow to minutes, would keep a server that is back out.
 func (s *streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	id, err := peer.Decode(string(address))
+	server, err := parseAddress(address)
 	if err != nil {
 		return nil, fmt.Errorf("cluster: dial: %w", err)
 	}
+	id := server.ID
+	s.host.Peerstore().AddAddrs(id, server.Addresses, peerstore.TempAddrTTL)
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	clearBackoff(s.host, id)
