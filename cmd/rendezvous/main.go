@@ -17,6 +17,6 @@ func rootCommand() *cobra.Command {
 		Use:   "rendezvous",
 		Short: "Servers that introduce people's devices to each other",
 	}
-	root.AddCommand(initCommand(), renewCommand(), runCommand(), statusCommand())
+	root.AddCommand(initCommand(), addCommand(), renewCommand(), runCommand(), statusCommand(), leaveCommand(), removeCommand())
 	return root
 }

@@ -11,6 +11,10 @@ import (
 const runHelp = `Run a rendezvous server from its folder, which "rendezvous init" makes. Its
 state goes into the folder "data" in there.
 
+A server that "rendezvous add" made asks the others to let it in, again and again,
+and takes nodes once it has caught up. One whose address in cluster.json has changed
+tells the others.
+
 Without --advertise nodes reach the server through the balancers only.
 
 One line of JSON on standard output says that it listens, and where. Logs go to

@@ -1,56 +1,68 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tryst-chat/tryst/rendezvous"
+	"github.com/tryst-chat/tryst/rendezvous/provision"
 )
 
 const statusHelp = `Ask a running server how it is: whether it takes nodes, who leads, and how much
-there is. The exit status is 1 if the server takes no nodes, or does not answer.
+there is; and with --dir, on its own machine, how all servers of its cluster are:
 
-The address is what the server's --metrics says; it is also in the line that the
-server prints when it starts, as "metrics".`
+  rendezvous status --dir s1
 
-// statusTimeout bounds the question; the server answers from memory.
+The exit status is 1 if the server takes no nodes, or does not answer.
+
+With --metrics it is asked at the address that its own --metrics says, which is also
+in the line that the server prints when it starts, as "metrics".`
+
+// statusTimeout bounds the question; the server answers from memory, and gives the
+// others 2 s.
 const statusTimeout = 5 * time.Second
 
-// maxStatus bounds what is read of an answer, in bytes: a name for each of the
-// servers of a large cluster.
-const maxStatus = 64 << 10
+// maxStatus bounds what is read of an answer, in bytes: all that each server of a
+// large cluster says of itself.
+const maxStatus = 1 << 20
 
 func statusCommand() *cobra.Command {
-	var metrics string
+	var dir, metrics string
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "status --metrics HOST:PORT",
-		Short: "Ask a running server how it is",
+		Use:   "status --dir DIR | --metrics HOST:PORT",
+		Short: "Ask a running server how it and its cluster are",
 		Long:  statusHelp,
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return status(c.Context(), c.OutOrStdout(), metrics, asJSON)
+			ctx, cancel := context.WithTimeout(c.Context(), statusTimeout)
+			defer cancel()
+			if dir != "" {
+				return clusterStatus(ctx, c.OutOrStdout(), dir, asJSON)
+			}
+			return status(ctx, c.OutOrStdout(), metrics, asJSON)
 		},
 	}
-	c.Flags().StringVar(&metrics, "metrics", "", "the server's --metrics address")
+	c.Flags().StringVar(&dir, "dir", "", "the folder of a server that runs on this machine")
+	c.Flags().StringVar(&metrics, "metrics", "", "a server's --metrics address")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the answer as JSON")
-	if err := c.MarkFlagRequired("metrics"); err != nil {
-		panic(err) // only for a flag that is not defined above
-	}
+	c.MarkFlagsOneRequired("dir", "metrics")
+	c.MarkFlagsMutuallyExclusive("dir", "metrics")
 	return c
 }
 
 func status(ctx context.Context, out io.Writer, address string, asJSON bool) error {
-	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
-	defer cancel()
 	s, err := askStatus(ctx, address)
 	if err != nil {
 		return err
@@ -60,10 +72,72 @@ func status(ctx context.Context, out io.Writer, address string, asJSON bool) err
 	} else {
 		_, err = io.WriteString(out, words(s))
 	}
-	if err == nil && !s.Ready {
-		err = fmt.Errorf("%s takes no nodes now: %s", s.Name, s.Obstacle)
+	return cmp.Or(err, unready(s))
+}
+
+func unready(s rendezvous.Status) error {
+	if s.Ready {
+		return nil
 	}
-	return err
+	return fmt.Errorf("%s takes no nodes now: %s", s.Name, s.Obstacle)
+}
+
+// clusterStatus asks the server that runs in a folder how all are.
+func clusterStatus(ctx context.Context, out io.Writer, dir string, asJSON bool) error {
+	own, err := provision.LoadServer(dir)
+	if err != nil {
+		return err
+	}
+	body, err := adminOf(dir).ask(ctx, http.MethodGet, "/servers")
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	var all []rendezvous.Status
+	if err := json.NewDecoder(io.LimitReader(body, maxStatus)).Decode(&all); err != nil {
+		return fmt.Errorf("the server's answer cannot be read; is it of another version? %w", err)
+	}
+	at := slices.IndexFunc(all, func(s rendezvous.Status) bool { return s.Name == own.Name })
+	if at < 0 {
+		return fmt.Errorf("%s does not belong to the cluster", own.Name)
+	}
+	if asJSON {
+		err = json.NewEncoder(out).Encode(all)
+	} else {
+		_, err = io.WriteString(out, words(all[at])+"\n"+table(all))
+	}
+	return cmp.Or(err, unready(all[at]))
+}
+
+// table shows all servers, one a line.
+func table(all []rendezvous.Status) string {
+	var out strings.Builder
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SERVER\tROLE\tBEHIND\tDEVICES\tDISK FREE\tVERSION\tNODES")
+	var last uint64 // of all logs
+	for _, s := range all {
+		last = max(last, s.Log)
+	}
+	for _, s := range all {
+		if s.State == "" {
+			fmt.Fprintf(w, "%s\t%s\t\t\t\t\t%s\n", s.Name, role(s), s.Obstacle)
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", s.Name, role(s), last-s.Handled, s.Sessions, size(s.DiskFree), s.Version, taken(s))
+	}
+	w.Flush() // a strings.Builder takes everything
+	return out.String()
+}
+
+func role(s rendezvous.Status) string {
+	switch {
+	case s.State == "":
+		return "?"
+	case !s.Voter:
+		return "joining"
+	default:
+		return s.State
+	}
 }
 
 func askStatus(ctx context.Context, address string) (s rendezvous.Status, err error) {
@@ -108,6 +182,8 @@ func words(s rendezvous.Status) string {
 	line("mail", "%s", mail(s))
 	line("devices", "%d at this server, %d online in all", s.Sessions, s.Online)
 	line("balancers", "%d", s.Balancers)
+	line("disk", "%s free of %s", size(s.DiskFree), size(s.DiskSize))
+	line("version", "%s", s.Version)
 	return out.String()
 }
 
