@@ -150,6 +150,7 @@ func everyCommand(t *testing.T) *script {
 	s.do(directory.TakeGroupMail(id, "bob1", bob.Devices[0].ID(), 2))
 	s.do(directory.TakeGroupMail(id, "bob1", phone.ID(), math.MaxUint64))
 	s.do(directory.AppendDevice("bob1", bob.Entry(record.RevokeDevice, phone)))
+	s.do(directory.RetireServer(directorytest.NewKey().ID()))
 	s.do(directory.AppendGroup(bob.Leave(s.chain(id))))
 	for range directory.MailLifetime/(haste*2*time.Minute) + 1 {
 		now, err := s.Clock()
