@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -64,6 +65,8 @@ func (c *Cluster) Obstacle() string {
 		return "it knows no leader"
 	case r.State() != raft.Leader && time.Since(r.LastContact()) >= 2*electionTimeout:
 		return "it has not heard of its leader for a while"
+	case !slices.ContainsFunc(membersOf(r), func(m Member) bool { return m.Voter && m.ID == c.self }):
+		return "it does not vote yet"
 	case r.AppliedIndex()+caughtUp < r.CommitIndex():
 		return "it lags behind the others"
 	default:

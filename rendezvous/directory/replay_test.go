@@ -136,6 +136,7 @@ func everyCommand(t *testing.T) *script {
 	bob.Keep(add)
 	s.do(directory.PublishKeys("alice1", device, alice.Bundle(alice.Devices[0], 1), alice.Prekeys(alice.Devices[0], 3)...))
 	s.do(directory.TakeKeys("alice1", []peer.ID{device}))
+	s.do(directory.RetireServer(bob.Devices[0].ID()))
 	s.do(directory.SetContacts("bob1", bob.Devices[0].ID(), directory.ContactChange{
 		Token: token('a'), Policy: directory.PolicyAsk, Accepted: []record.Account{"alice1"}, Blocked: []record.Account{"eve1"},
 	}))
