@@ -82,11 +82,16 @@ type Size struct{ Accounts, Groups uint64 }
 func (d *Directory) Size() (Size, error) {
 	var size Size
 	err := d.store.View(func(r Reader) (err error) {
-		if size.Accounts, err = count(r, keyAccounts); err != nil {
-			return err
-		}
-		size.Groups, err = count(r, keyGroups)
+		size, err = sizeOf(r)
 		return err
 	})
+	return size, err
+}
+
+func sizeOf(r Reader) (size Size, err error) {
+	if size.Accounts, err = count(r, keyAccounts); err != nil {
+		return size, err
+	}
+	size.Groups, err = count(r, keyGroups)
 	return size, err
 }

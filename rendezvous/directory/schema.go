@@ -52,6 +52,7 @@ import (
 //	c a                            number of accounts (8 bytes, big-endian)
 //	c g                            number of groups
 //	c m                            pb.MailTotals
+//	y                              epoch of a directory that was restored from a backup
 //	z <server>                     nothing: a server that was taken out of the cluster
 var (
 	keyPosition = []byte("p")
