@@ -21,6 +21,7 @@ import (
 //	GET  /servers        how all servers of the cluster are: Status as a JSON array
 //	POST /leave          take this server out of the cluster, for good, and end it
 //	POST /remove?server= take another one out, by name or peer ID
+//	GET  /backup?stale=  all that the directory holds, in the form of package backup
 //
 // What is refused is status 409 with a sentence.
 const AdminSocket = "admin.sock"
@@ -68,6 +69,7 @@ func (s *Server) serveAdmin(ctx context.Context) error {
 	mux.HandleFunc("POST /remove", func(w http.ResponseWriter, r *http.Request) {
 		answerAdmin(w, s.Remove(r.Context(), r.FormValue("server")))
 	})
+	mux.HandleFunc("GET /backup", s.serveBackup)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: httpTimeout}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {

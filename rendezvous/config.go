@@ -3,14 +3,17 @@ package rendezvous
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/tryst-chat/tryst/rendezvous/cluster"
 	"github.com/tryst-chat/tryst/rendezvous/provision"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 )
@@ -21,12 +24,19 @@ const DefaultMetrics = "127.0.0.1:0"
 // dataFolder is where a server's state lies within its folder.
 const dataFolder = "data"
 
+// begunFile is Config.Begun of a server's folder.
+const begunFile = "begun"
+
 // Config is what a Server needs.
 type Config struct {
 	// Server is who this server is and who the others are.
 	Server provision.Server
 	// Dir holds its state: the directory and the replicated log.
 	Dir string
+	// Begun is a file outside of Dir that says that this server has had a state. Where
+	// it is and the state is not, the server must not begin anew: it would vote again
+	// on what it has forgotten. Empty means that nobody looks.
+	Begun string
 	// Listen are TCP or QUIC addresses. Empty stands for the server's own
 	// addresses among Server.Servers.
 	Listen []ma.Multiaddr
@@ -50,7 +60,7 @@ func LoadDir(dir string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("rendezvous: %w", err)
 	}
-	return Config{Server: server, Dir: filepath.Join(dir, dataFolder), MetricsListen: DefaultMetrics}, nil
+	return Config{Server: server, Dir: filepath.Join(dir, dataFolder), Begun: filepath.Join(dir, begunFile), MetricsListen: DefaultMetrics}, nil
 }
 
 // complete checks the configuration and fills in what may be left out.
@@ -83,6 +93,32 @@ func (c Config) complete(now time.Time) (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c, nil
+}
+
+// remembers refuses to begin without the state that there was.
+func (c Config) remembers() error {
+	if c.Begun == "" {
+		return nil
+	}
+	if _, err := os.Stat(c.Begun); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	there, err := cluster.Exists(c.Dir)
+	if err == nil && !there {
+		err = fmt.Errorf("%s had a state in %s, and it is gone. To vote on what it has forgotten would put at risk what the others know: "+
+			"take it out on another server (rendezvous remove %s) and make a new one (rendezvous add), or put a backup back (rendezvous restore)",
+			c.Server.Name, c.Dir, c.Server.Name)
+	}
+	return err
+}
+
+// begun notes that there is a state from now on.
+func (c Config) begun() error {
+	if c.Begun == "" {
+		return nil
+	}
+	const owner = 0o600
+	return os.WriteFile(c.Begun, nil, owner)
 }
 
 // listenable turns the addresses that others use into such that a socket takes:

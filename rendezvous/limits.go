@@ -95,6 +95,8 @@ const (
 	// networks, by IPv4 and IPv6, TCP and QUIC.
 	maxServerAddrs = 16
 	maxServerAddr  = 256
+	// backupTimeout is how long whoever takes a backup may take nothing of it.
+	backupTimeout = time.Minute
 	// expiryNotice is how long before its certificate's end a server that
 	// starts says so.
 	expiryNotice = 30 * 24 * time.Hour

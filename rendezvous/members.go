@@ -1,6 +1,7 @@
 package rendezvous
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -96,8 +97,11 @@ func (s *Server) answerServer(ctx context.Context, from peer.ID, req *pb.ServerR
 		s.log.Warn("a server was refused", "peer", from, "err", err)
 		return &pb.ServerReply{Error: toServerError(&refusedError{fmt.Sprintf("its certificate does not hold: %v", err)})}
 	}
-	s.roster.vouch(from)
 	reply := new(pb.ServerReply)
+	if err := s.sameDirectory(req); err != nil {
+		return &pb.ServerReply{Error: toServerError(err), Certificate: s.cfg.Server.Certificate}
+	}
+	s.roster.vouch(from)
 	switch m := req.GetKind().(type) {
 	case *pb.ServerRequest_Remove:
 		err = s.takeOut(ctx, from, peer.ID(m.Remove.GetServer()), m.Remove.GetCheck())
@@ -120,6 +124,20 @@ func (s *Server) answerServer(ctx context.Context, from peer.ID, req *pb.ServerR
 		})
 	}
 	return reply
+}
+
+// sameDirectory refuses a server that goes on with what this cluster was before a
+// backup was put back: the two would take each other's word for their own.
+func (s *Server) sameDirectory(req *pb.ServerRequest) error {
+	blank := req.GetJoin() != nil && req.GetJoin().GetApplied() == 0
+	epoch, err := s.cluster.Directory().Epoch()
+	if err != nil || blank || bytes.Equal(epoch, req.GetEpoch()) {
+		return err
+	}
+	if s.cluster.Directory().AppliedIndex() == 0 {
+		return cluster.ErrNotLeader // it has yet to hear of anything
+	}
+	return ErrRetired
 }
 
 func texts(addrs []ma.Multiaddr) []string {
@@ -228,7 +246,9 @@ func (s *Server) describe(ctx context.Context, members []cluster.Member) []Statu
 // askServer asks one other server, and learns from the answer who belongs to the
 // cluster.
 func (s *Server) askServer(ctx context.Context, server cluster.Server, req *pb.ServerRequest) (*pb.ServerReply, error) {
-	req.Certificate = s.cfg.Server.Certificate
+	if err := s.sign(req); err != nil {
+		return nil, err
+	}
 	if err := s.introduce(server); err != nil {
 		return nil, err
 	}
@@ -254,6 +274,13 @@ func (s *Server) askServer(ctx context.Context, server cluster.Server, req *pb.S
 	s.roster.vouch(server.ID)
 	s.learn(reply)
 	return reply, fromServerError(reply.GetError())
+}
+
+// sign says in a request who asks.
+func (s *Server) sign(req *pb.ServerRequest) (err error) {
+	req.Certificate = s.cfg.Server.Certificate
+	req.Epoch, err = s.cluster.Directory().Epoch()
+	return err
 }
 
 func (s *Server) learn(reply *pb.ServerReply) {
@@ -290,7 +317,9 @@ func (s *Server) askLeader(ctx context.Context, req *pb.ServerRequest) error {
 // askAround asks this server if it leads, and everybody that it knows, once.
 func (s *Server) askAround(ctx context.Context, req *pb.ServerRequest) error {
 	if leader, ok := s.cluster.Leader(); ok && leader == s.ID() {
-		req.Certificate = s.cfg.Server.Certificate
+		if err := s.sign(req); err != nil {
+			return err
+		}
 		if err := fromServerError(s.answerServer(ctx, s.ID(), req).GetError()); err == nil || final(err) {
 			return err
 		}
@@ -319,10 +348,16 @@ func final(err error) bool {
 func (s *Server) keepMembership(ctx context.Context) error {
 	ticker := time.NewTicker(memberInterval)
 	defer ticker.Stop()
-	said := ""
+	said, begun := "", false
 	for {
 		if err := s.meet(); err != nil {
 			return err
+		}
+		if !begun && len(s.cluster.Members()) > 0 {
+			if err := s.cfg.begun(); err != nil {
+				return fmt.Errorf("rendezvous: note that there is a state: %w", err)
+			}
+			begun = true
 		}
 		switch err := s.settle(ctx); {
 		case errors.Is(err, ErrRetired) && !s.isLeaving():
@@ -355,8 +390,10 @@ func (s *Server) settle(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, memberTimeout)
 	defer cancel()
+	// Before Raft runs it has handled nothing, and yet there may be a state.
+	is := s.cluster.Status()
 	return s.askAround(ctx, &pb.ServerRequest{Kind: &pb.ServerRequest_Join{Join: &pb.Join{
-		Addresses: texts(own.Addresses), Applied: s.cluster.Status().Handled,
+		Addresses: texts(own.Addresses), Applied: max(is.Handled, is.Applied),
 	}}})
 }
 

@@ -88,6 +88,9 @@ func New(cfg Config) (*Server, error) {
 // open assembles the parts. Sockets come last: handlers are registered before
 // anybody can call.
 func (s *Server) open() (err error) {
+	if err := s.cfg.remembers(); err != nil {
+		return err
+	}
 	if s.host, err = newHost(s.cfg); err != nil {
 		return err
 	}

@@ -20,6 +20,9 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
+// stateFolder is where the state lies within Config.Dir.
+const stateFolder = "state"
+
 // Cluster is this server's part of the replicated directory. All methods may be
 // called at any time; those that need Raft wait for Run.
 type Cluster struct {
@@ -69,7 +72,7 @@ func (c *Cluster) open() (err error) {
 	if err := os.MkdirAll(logs, 0o700); err != nil {
 		return fmt.Errorf("cluster: open: %w", err)
 	}
-	if c.store, err = badger.Open(filepath.Join(c.cfg.Dir, "state"), c.cfg.Logger); err != nil {
+	if c.store, err = badger.Open(filepath.Join(c.cfg.Dir, stateFolder), c.cfg.Logger); err != nil {
 		return err
 	}
 	if c.directory, err = directory.New(c.store); err != nil {

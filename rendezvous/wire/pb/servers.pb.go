@@ -34,7 +34,10 @@ type ServerRequest struct {
 	//	*ServerRequest_Join
 	//	*ServerRequest_Remove
 	//	*ServerRequest_Describe
-	Kind          isServerRequest_Kind `protobuf_oneof:"kind"`
+	Kind isServerRequest_Kind `protobuf_oneof:"kind"`
+	// Of the directory that it has, see directory.Epoch; empty for one that has none
+	// yet, or one that was never restored.
+	Epoch         []byte `protobuf:"bytes,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -106,6 +109,13 @@ func (x *ServerRequest) GetDescribe() *Describe {
 		if x, ok := x.Kind.(*ServerRequest_Describe); ok {
 			return x.Describe
 		}
+	}
+	return nil
+}
+
+func (x *ServerRequest) GetEpoch() []byte {
+	if x != nil {
+		return x.Epoch
 	}
 	return nil
 }
@@ -480,12 +490,13 @@ var File_servers_proto protoreflect.FileDescriptor
 
 const file_servers_proto_rawDesc = "" +
 	"\n" +
-	"\rservers.proto\x12\x13tryst.rendezvous.v1\"\xde\x01\n" +
+	"\rservers.proto\x12\x13tryst.rendezvous.v1\"\xf4\x01\n" +
 	"\rServerRequest\x12 \n" +
 	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12/\n" +
 	"\x04join\x18\x02 \x01(\v2\x19.tryst.rendezvous.v1.JoinH\x00R\x04join\x125\n" +
 	"\x06remove\x18\x03 \x01(\v2\x1b.tryst.rendezvous.v1.RemoveH\x00R\x06remove\x12;\n" +
-	"\bdescribe\x18\x04 \x01(\v2\x1d.tryst.rendezvous.v1.DescribeH\x00R\bdescribeB\x06\n" +
+	"\bdescribe\x18\x04 \x01(\v2\x1d.tryst.rendezvous.v1.DescribeH\x00R\bdescribe\x12\x14\n" +
+	"\x05epoch\x18\x05 \x01(\fR\x05epochB\x06\n" +
 	"\x04kind\">\n" +
 	"\x04Join\x12\x1c\n" +
 	"\taddresses\x18\x01 \x03(\tR\taddresses\x12\x18\n" +
