@@ -17,6 +17,7 @@ func rootCommand() *cobra.Command {
 		Use:   "rendezvous",
 		Short: "Servers that introduce people's devices to each other",
 	}
-	root.AddCommand(initCommand(), addCommand(), renewCommand(), runCommand(), statusCommand(), leaveCommand(), removeCommand())
+	root.AddCommand(initCommand(), addCommand(), renewCommand(), runCommand(), statusCommand(), leaveCommand(), removeCommand(),
+		backupCommand(), restoreCommand())
 	return root
 }
