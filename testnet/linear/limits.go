@@ -47,6 +47,9 @@ const (
 	judgeTimeout = 30 * time.Second
 	// progressInterval is how often a run says how far it is.
 	progressInterval = 5 * time.Second
+	// mostShown bounds the violations that a report prints for a person: the rest are
+	// mostly of the same kind.
+	mostShown = 20
 	// startsAtOnce bounds the members that sign up at a time.
 	startsAtOnce = 3
 )

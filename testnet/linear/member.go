@@ -159,9 +159,9 @@ func (m *member) append(ctx context.Context) {
 	})
 	if outcome == check.Done {
 		m.extend(name, s.Seq, [][]byte{signed})
-	} else {
-		m.readOf(ctx, name)
 	}
+	// What it wrote, or what was in the way, is to be there at once.
+	m.readOf(ctx, name)
 }
 
 // readGroup reads the whole chain of a group.

@@ -51,11 +51,14 @@ func (r Report) Print(out io.Writer) {
 	line := func(what, format string, args ...any) {
 		fmt.Fprintf(out, "%-26s %s\n", what, fmt.Sprintf(format, args...))
 	}
-	for i, v := range r.Violations {
+	for i, v := range r.Violations[:min(len(r.Violations), mostShown)] {
 		fmt.Fprintf(out, "✗ %d. %s: %s\n", i+1, v.Object, v.What)
 		if v.File != "" {
 			fmt.Fprintf(out, "     drawn in %s\n", v.File)
 		}
+	}
+	if more := len(r.Violations) - mostShown; more > 0 {
+		fmt.Fprintf(out, "✗ … and %d more\n", more)
 	}
 	line("seed", "%d, for %v", r.Seed, r.For)
 	for _, kind := range slices.Sorted(maps.Keys(r.Requests)) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tryst-chat/tryst/testnet"
+	"github.com/tryst-chat/tryst/testnet/broken"
 	"github.com/tryst-chat/tryst/testnet/confine"
 	"github.com/tryst-chat/tryst/testnet/scenario/check"
 )
@@ -128,9 +129,9 @@ func TestControls(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := readControl(t, name)
+			c := broken.Read(t, "../..", name)
 			const soon = 10 * time.Second // what is broken does not mend itself
-			r, err := ordeal.Run(t.Context(), Options{Seed: *seed, Small: true, Bin: c.build(t), Progress: logged{t}, Patience: soon})
+			r, err := ordeal.Run(t.Context(), Options{Seed: *seed, Small: true, Bin: c.Build(t, bin(t), "tryst"), Progress: logged{t}, Patience: soon})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +140,7 @@ func TestControls(t *testing.T) {
 				found += r.Breaches[kind]
 			}
 			if found == 0 {
-				t.Errorf("%s That was not found, but %v.", c.about, r.Breaches)
+				t.Errorf("%s That was not found, but %v.", c.About, r.Breaches)
 			}
 		})
 	}

@@ -1,4 +1,8 @@
-package scenario
+// Package broken builds programs that are broken on purpose: what a test finds wrong
+// with one shows that it would find it. A control is a Go file that says what is
+// broken, with functions whose bodies are put in front of those of the program's
+// functions of the same names. Only tests import it.
+package broken
 
 import (
 	"bytes"
@@ -15,12 +19,10 @@ import (
 	"testing"
 )
 
-// A control is a program that is broken on purpose: what the scenarios find wrong
-// with it shows that they would find it. Each is a file in testdata/broken that says
-// what is broken, with functions whose bodies are put in front of those of the
-// program's functions of the same names.
-type control struct {
-	about   string
+// Control is one program that is broken.
+type Control struct {
+	About   string // what is broken, in a sentence
+	root    string // the module's, as seen from the test
 	patches []patch
 }
 
@@ -31,18 +33,17 @@ type patch struct {
 	body     string
 }
 
-const moduleRoot = "../.."
-
-// readControl reads a control.
-func readControl(t *testing.T, name string) control {
+// Read reads the control of a name from the test's testdata/broken. root is the module's
+// folder.
+func Read(t *testing.T, root, name string) Control {
 	t.Helper()
 	path := filepath.Join("testdata", "broken", name+".go")
 	source, files, file := parse(t, path)
-	c := control{about: strings.TrimSpace(file.Doc.Text())}
+	c := Control{About: strings.TrimSpace(file.Doc.Text()), root: root}
 	for _, d := range file.Decls {
 		f, ok := d.(*ast.FuncDecl)
 		where, said := strings.CutPrefix(strings.TrimSpace(f.Doc.Text()), "in ")
-		if !ok || !said || c.about == "" {
+		if !ok || !said || c.About == "" {
 			t.Fatalf("%s: a control says what it breaks, and each function in which file it is", path)
 		}
 		body := source[files.Position(f.Body.Lbrace).Offset+1 : files.Position(f.Body.Rbrace).Offset]
@@ -75,31 +76,39 @@ func declaration(t *testing.T, f *ast.FuncDecl) string {
 	return out.String()
 }
 
-// build builds the program broken, beside sound servers, and returns the folder.
-func (c control) build(t *testing.T) string {
+// Build builds one of the module's programs broken, beside the sound others in a
+// folder, and returns the folder of them all.
+func (c Control) Build(t *testing.T, sound, program string) string {
 	t.Helper()
-	sound, broken := bin(t), t.TempDir()
-	for _, server := range []string{"rendezvous", "balancer"} {
-		if err := os.Symlink(filepath.Join(sound, server), filepath.Join(broken, server)); err != nil {
+	dir := t.TempDir()
+	programs, err := os.ReadDir(sound)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range programs {
+		if p.Name() == program {
+			continue
+		}
+		if err := os.Symlink(filepath.Join(sound, p.Name()), filepath.Join(dir, p.Name())); err != nil {
 			t.Fatal(err)
 		}
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", c.overlay(t), "-o", broken, "github.com/tryst-chat/tryst/cmd/tryst")
+	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", c.overlay(t), "-o", dir, "github.com/tryst-chat/tryst/cmd/"+program)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	return broken
+	return dir
 }
 
 // overlay writes what go build's -overlay takes to build the program broken, and
 // returns its path.
-func (c control) overlay(t *testing.T) string {
+func (c Control) overlay(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	replace := make(map[string]string)
 	for i, p := range c.patches {
-		path, err := filepath.Abs(filepath.Join(moduleRoot, p.file))
+		path, err := filepath.Abs(filepath.Join(c.root, p.file))
 		if err != nil {
 			t.Fatal(err)
 		}
