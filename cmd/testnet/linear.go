@@ -20,11 +20,15 @@ acknowledged.
 Progress goes to standard error, figures to standard output. Where something is
 wrong, a drawing of it is kept, and the exit status is 1.
 
-What is left to chance is drawn from a seed, which is printed.`
+What is left to chance is drawn from a seed, which is printed.
+
+With --failover the leader is killed so many times instead, and it is measured how
+long it takes until a write is acknowledged again.`
 
 func newLinear() *cobra.Command {
 	var options linear.Options
 	var asJSON bool
+	var failovers int
 	c := &cobra.Command{
 		Use:   "linear",
 		Short: "try to break the servers' consensus",
@@ -32,6 +36,9 @@ func newLinear() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			options.Progress = c.ErrOrStderr()
+			if failovers > 0 {
+				return failOver(c.Context(), options, failovers, c.OutOrStdout())
+			}
 			return tryToBreak(c.Context(), options, asJSON, c.OutOrStdout())
 		},
 	}
@@ -40,6 +47,7 @@ func newLinear() *cobra.Command {
 	const standard = 5 * time.Minute
 	f.DurationVar(&options.For, "for", standard, "how long")
 	f.Uint64Var(&options.Seed, "seed", 0, "what chance is drawn from (default: another one each time)")
+	f.IntVar(&failovers, "failover", 0, "kill the leader so many times, and measure")
 	f.BoolVar(&asJSON, "json", false, "print the report as one JSON object")
 	f.BoolVar(&options.Keep, "keep", false, "keep the folder of all states and logs")
 	f.StringVar(&options.Bin, "bin", "", "folder of the programs (default: beside this one, else they are built)")
@@ -60,4 +68,16 @@ func tryToBreak(ctx context.Context, options linear.Options, asJSON bool, out io
 		err = errViolated
 	}
 	return err
+}
+
+func failOver(ctx context.Context, options linear.Options, times int, out io.Writer) error {
+	result, err := linear.Fail(ctx, options, make([]linear.Kill, times)) // which are KillLeader
+	if err != nil {
+		return err
+	}
+	result.Print(out)
+	if len(result.Failed) > 0 {
+		return errViolated
+	}
+	return nil
 }

@@ -23,6 +23,7 @@ type member struct {
 	account record.Account
 	world   *world
 	rng     *rand.Rand
+	patient bool // it waits for every answer
 
 	published  check.Publish // what was last published, perhaps
 	sure       bool          // it was acknowledged
@@ -35,7 +36,7 @@ type member struct {
 // step asks one thing.
 func (m *member) step(ctx context.Context) {
 	patience := requestTimeout
-	if m.rng.IntN(oneImpatient) == 0 {
+	if !m.patient && m.rng.IntN(oneImpatient) == 0 {
 		patience = time.Duration(m.rng.Int64N(int64(mostImpatient)))
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)

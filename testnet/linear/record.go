@@ -22,6 +22,14 @@ type recorder struct {
 	wrong   []check.Violation // guarded by mu: what no request may come to
 	written time.Time         // guarded by mu: when a write was last acknowledged
 	longest time.Duration     // guarded by mu: without one
+	failed  []string          // guarded by mu: requests whose outcome is unknown, and why
+	first   *firstWrite       // guarded by mu: who waits for a write; nil for nobody
+}
+
+// firstWrite waits for the first acknowledgement of a write that began after a time.
+type firstWrite struct {
+	since time.Duration
+	done  chan struct{} // closed then
 }
 
 func newRecorder() *recorder {
@@ -53,6 +61,7 @@ func (r *recorder) ask(ctx context.Context, a asking, do func(context.Context) (
 		op.Outcome = check.Refused
 	default:
 		op.Outcome, op.Return = check.Unknown, check.Never
+		r.fail(fmt.Sprintf("client %d asked for a %s: %v", a.client, kindOf(op.What), err))
 		if !errors.Is(err, client.ErrOffline) && !errors.Is(err, context.Canceled) {
 			r.blame(a.object, fmt.Sprintf("client %d asked for a %s and got: %v", a.client, kindOf(op.What), err))
 		}
@@ -83,7 +92,7 @@ func (r *recorder) add(op check.Op) {
 	case check.Done:
 		count.Done++
 		if writes(op.What) {
-			r.wrote()
+			r.wrote(op.Call)
 		}
 	case check.Refused:
 		count.Refused++
@@ -99,9 +108,28 @@ func (r *recorder) begin() {
 	r.written, r.longest = time.Now(), 0
 }
 
+// nextWrite returns a channel that is closed at the next acknowledgement of a write
+// that begins from now on.
+func (r *recorder) nextWrite() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.first = &firstWrite{time.Since(r.began), make(chan struct{})}
+	return r.first.done
+}
+
+func (r *recorder) fail(what string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = append(r.failed, what)
+}
+
 // wrote notes that a write was acknowledged now; mu is held.
-func (r *recorder) wrote() {
+func (r *recorder) wrote(call time.Duration) {
 	now := time.Now()
+	if r.first != nil && call >= r.first.since {
+		close(r.first.done)
+		r.first = nil
+	}
 	r.longest = max(r.longest, now.Sub(r.written))
 	r.written = now
 }

@@ -66,9 +66,9 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
-	r := &run{options: o, world: &world{}, faults: make(map[string]int)}
-	if r.dir, err = os.MkdirTemp("", "tryst-linear-"); err != nil {
-		return report, fmt.Errorf("linear: %w", err)
+	r, err := newRun(o)
+	if err != nil {
+		return report, err
 	}
 	r.say("Seed %d.", o.Seed)
 	defer func() {
@@ -87,6 +87,14 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 	return r.judge(final)
 }
 
+func newRun(o Options) (*run, error) {
+	dir, err := os.MkdirTemp("", "tryst-linear-")
+	if err != nil {
+		return nil, fmt.Errorf("linear: %w", err)
+	}
+	return &run{options: o, world: &world{}, faults: make(map[string]int), dir: dir}, nil
+}
+
 // start starts the testnet, in a network that can be cut if there may be one.
 func (r *run) start(ctx context.Context) (err error) {
 	places := []string{balancerName}
@@ -103,6 +111,11 @@ func (r *run) start(ctx context.Context) (err error) {
 	default:
 		config.Place = r.mesh.Place
 	}
+	return r.launch(ctx, config)
+}
+
+// launch starts a testnet and signs the members up.
+func (r *run) launch(ctx context.Context, config testnet.Config) (err error) {
 	if r.net, err = testnet.Start(ctx, config); err != nil {
 		return err
 	}
@@ -158,14 +171,7 @@ func (r *run) play(ctx context.Context) (check.Final, error) {
 		defer close(over)
 		return r.progress(working)
 	})
-	for _, m := range r.world.members {
-		group.Go(func() error {
-			for sleep(working, over, time.Duration(m.rng.Int64N(int64(mostIdle)))) {
-				m.step(working)
-			}
-			return nil
-		})
-	}
+	r.work(working, group, over)
 	for i := range registrars {
 		group.Go(func() error { return r.register(working, members+i, over) })
 	}
@@ -184,6 +190,18 @@ func (r *run) play(ctx context.Context) (check.Final, error) {
 		m.close()
 	}
 	return r.look(ctx)
+}
+
+// work has all members ask until over is closed.
+func (r *run) work(ctx context.Context, group *errgroup.Group, over <-chan struct{}) {
+	for _, m := range r.world.members {
+		group.Go(func() error {
+			for sleep(ctx, over, time.Duration(m.rng.Int64N(int64(mostIdle)))) {
+				m.step(ctx)
+			}
+			return nil
+		})
+	}
 }
 
 // progress tells how far the run is until it is over.
