@@ -131,8 +131,7 @@ func TestDevicesAgree(t *testing.T) {
 		s := &server{List{Policy: Open}}
 		past := []List{s.List}
 		devices := []Roster{New(), New(), New()}
-		var push func(i int)
-		push = func(i int) {
+		push := func(i int) {
 			for devices[i].Pending() {
 				version, next := devices[i].Servers.Version, devices[i].Next()
 				if s.take(version, next) {
