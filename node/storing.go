@@ -164,15 +164,15 @@ var (
 )
 
 // storeAll gives entries to the servers, in order, and returns up to which number all
-// are with them.
+// are with them, or wait for nothing.
 func (c *courier) storeAll(ctx context.Context, l *lane, entries []outbox.Entry, stored uint64) (uint64, error) {
 	if _, acts := c.d.people.owner(l.to); !acts {
 		return stored, errNoOwner
 	}
-	now := time.Now()
-	var letters []client.Letter
-	var sent []outbox.Entry
+	now, last := time.Now(), stored
+	var ready []outbox.Entry
 	for _, e := range entries {
+		last = e.Seq
 		if !e.ToStore(now) {
 			continue
 		}
@@ -182,35 +182,34 @@ func (c *courier) storeAll(ctx context.Context, l *lane, entries []outbox.Entry,
 			}
 			continue
 		}
+		begins := e.Envelope == nil && e.Renewals > 0
 		if e.Envelope == nil {
-			began := e.Renewals > 0
 			var err error
 			if e, err = c.sealLate(ctx, l, e); err != nil {
 				return stored, err
 			}
-			if began { // a session has begun, and those behind it are to be read again
-				entries = entries[:slices.IndexFunc(entries, func(other outbox.Entry) bool { return other.Seq == e.Seq })+1]
-				letters, sent = append(letters, letterOf(e)), append(sent, e)
-				break
-			}
 		}
-		letters, sent = append(letters, letterOf(e)), append(sent, e)
-	}
-	if len(letters) > 0 {
-		if err := c.store(ctx, l.to, letters, sent); err != nil {
-			return stored, err
+		ready = append(ready, e)
+		if begins {
+			break // a session has begun, and those behind it are to be read again
 		}
 	}
-	return entries[len(entries)-1].Seq, nil
+	if len(ready) == 0 {
+		return last, nil
+	}
+	if err := c.store(ctx, l.to, ready); err != nil {
+		return stored, err
+	}
+	return last, nil
 }
 
-func letterOf(e outbox.Entry) client.Letter {
-	return client.Letter{ID: e.ID, To: e.Device, Envelope: e.Envelope}
-}
-
-// store gives letters to the servers and writes down which they have. It stops at the
+// store gives entries to the servers and writes down which they have. It stops at the
 // first that they do not take, so that none is overtaken.
-func (c *courier) store(ctx context.Context, to peer.ID, letters []client.Letter, entries []outbox.Entry) error {
+func (c *courier) store(ctx context.Context, to peer.ID, entries []outbox.Entry) error {
+	letters := make([]client.Letter, len(entries))
+	for i, e := range entries {
+		letters[i] = client.Letter{ID: e.ID, To: e.Device, Envelope: e.Envelope}
+	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	errs, err := c.d.link.client.PutMail(ctx, entries[0].To, letters)

@@ -46,7 +46,7 @@ var directions = []direction{
 // no I/O, read no clock and start no goroutine: their tests need nothing but
 // values, and what they do can be replayed.
 var pure = []string{
-	"node/account", "node/crypto", "node/group", "node/key", "node/outbox", "node/roster", "node/session", "node/transfer", "node/wire",
+	"node/account", "node/causal", "node/crypto", "node/group", "node/key", "node/outbox", "node/roster", "node/session", "node/transfer", "node/wire",
 	"rendezvous/auth", "rendezvous/directory", "rendezvous/record", "rendezvous/wire",
 	"balancer/pool", "cmd/tryst/command", "testnet/scenario/check", "testnet/linear/check",
 }
