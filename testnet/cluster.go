@@ -22,33 +22,34 @@ func serverName(i int) string { return "s" + strconv.Itoa(i+1) }
 
 // provisioned reports whether a folder holds a testnet already.
 func provisioned(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, serverName(0)))
+	_, err := os.Stat(filepath.Join(dir, balancerName))
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // provisionCluster makes the keys and files of a testnet, or checks that those
-// that are there are of the same one.
-func (c Config) provisionCluster() (provision.Server, error) {
+// that are there are of the same one, and returns its servers.
+func (c Config) provisionCluster() ([]provision.Server, error) {
 	if !provisioned(c.Dir) {
 		if err := c.initCluster(); err != nil {
-			return provision.Server{}, err
+			return nil, err
 		}
 	}
-	cluster, err := provision.LoadServer(filepath.Join(c.Dir, serverName(0)))
+	servers, err := provision.LoadServers(c.Dir)
 	if err != nil {
-		return cluster, fmt.Errorf("testnet: %w", err)
+		return nil, fmt.Errorf("testnet: %w", err)
 	}
+	cluster := servers[0]
 	if len(cluster.Balancers) != 1 || len(cluster.Balancers[0].Addrs) == 0 {
-		return cluster, fmt.Errorf("testnet: %s was not made by testnet", c.Dir)
+		return nil, fmt.Errorf("testnet: %s was not made by testnet", c.Dir)
 	}
-	if n := len(cluster.Servers); n != c.Servers {
-		return cluster, fmt.Errorf("testnet: %s holds a testnet of %d servers, not %d; take --servers %d or another --dir", c.Dir, n, c.Servers, n)
+	if n := len(servers); n != c.Servers {
+		return nil, fmt.Errorf("testnet: %s holds a testnet of %d servers, not %d; take --servers %d or another --dir", c.Dir, n, c.Servers, n)
 	}
 	port, err := cluster.Balancers[0].Addrs[0].ValueForProtocol(multiaddr.P_TCP)
 	if err != nil || c.Port != 0 && port != strconv.Itoa(c.Port) {
-		return cluster, fmt.Errorf("testnet: the testnet in %s has its balancer on port %s; leave out --port or take another --dir", c.Dir, port)
+		return nil, fmt.Errorf("testnet: the testnet in %s has its balancer on port %s; leave out --port or take another --dir", c.Dir, port)
 	}
-	return cluster, nil
+	return servers, nil
 }
 
 func (c Config) initCluster() error {

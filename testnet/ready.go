@@ -16,7 +16,7 @@ import (
 func (t *Testnet) Ready(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	running := 0
-	for _, s := range t.Servers {
+	for _, s := range t.servers() {
 		if s.Running() {
 			running++
 			group.Go(func() error { return s.healthy(ctx) })

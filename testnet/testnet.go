@@ -18,16 +18,18 @@ import (
 // Testnet is a running system.
 type Testnet struct {
 	Dir        string
-	Balancer   string // multiaddr with /p2p/: what a node is given
-	ClusterKey string // Ed25519 public key, 64 hexadecimal digits
-	Tryst      string // the program to be a node with: a path
-	Servers    []*Machine
-	Front      *Machine // the balancer
+	Balancer   string     // multiaddr with /p2p/: what a node is given
+	ClusterKey string     // Ed25519 public key, 64 hexadecimal digits
+	Tryst      string     // the program to be a node with: a path
+	Servers    []*Machine // as they are between changes: see Grow, Shrink
+	Front      *Machine   // the balancer
 
-	config Config
+	config   Config
+	bin      string     // the programs' folder
+	changing sync.Mutex // held over a change of the servers
 
-	mu    sync.Mutex
-	nodes []*Node // that were started; guarded by mu
+	mu    sync.Mutex // guards Servers while they change, and nodes
+	nodes []*Node    // that were started
 }
 
 // Start starts a testnet and returns when all of it answers. The context
@@ -66,11 +68,11 @@ func (c Config) start(ctx context.Context) (*Testnet, error) {
 }
 
 func (c Config) startOnce(ctx context.Context, bin string) (*Testnet, error) {
-	cluster, err := c.provisionCluster()
+	servers, err := c.provisionCluster()
 	if err != nil {
 		return nil, err
 	}
-	t, err := c.assemble(cluster, bin)
+	t, err := c.assemble(servers, bin)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +84,8 @@ func (c Config) startOnce(ctx context.Context, bin string) (*Testnet, error) {
 }
 
 // assemble makes the machines of a cluster, none of which runs.
-func (c Config) assemble(cluster provision.Server, bin string) (*Testnet, error) {
+func (c Config) assemble(servers []provision.Server, bin string) (*Testnet, error) {
+	cluster := servers[0]
 	front, err := peer.AddrInfoToP2pAddrs(&cluster.Balancers[0])
 	if err != nil {
 		return nil, fmt.Errorf("testnet: %w", err)
@@ -94,17 +97,23 @@ func (c Config) assemble(cluster provision.Server, bin string) (*Testnet, error)
 		Tryst:      executable(bin, "tryst"),
 		Front:      c.newMachine(bin, "balancer", balancerName),
 		config:     c,
+		bin:        bin,
 	}
-	for _, s := range cluster.Servers {
-		var args []string
-		if c.Reach == ReachDirect {
-			for _, address := range s.Addresses {
-				args = append(args, "--advertise", address.String())
-			}
-		}
-		t.Servers = append(t.Servers, c.newMachine(bin, "rendezvous", s.Name, args...))
+	for _, s := range servers {
+		own, _ := s.Own() // LoadServers has found it
+		t.Servers = append(t.Servers, c.newServer(bin, own))
 	}
 	return t, nil
+}
+
+func (c Config) newServer(bin string, s provision.Peer) *Machine {
+	var args []string
+	if c.Reach == ReachDirect {
+		for _, address := range s.Addresses {
+			args = append(args, "--advertise", address.String())
+		}
+	}
+	return c.newMachine(bin, "rendezvous", s.Name, args...)
 }
 
 // launch starts everything at once and waits until it answers.
@@ -119,7 +128,7 @@ func (t *Testnet) launch(ctx context.Context) error {
 	return t.Ready(ctx)
 }
 
-func (t *Testnet) machines() []*Machine { return append([]*Machine{t.Front}, t.Servers...) }
+func (t *Testnet) machines() []*Machine { return append([]*Machine{t.Front}, t.servers()...) }
 
 // Describe returns what the ready line and testnet.json say.
 func (t *Testnet) Describe() beacon.Testnet {
@@ -127,7 +136,7 @@ func (t *Testnet) Describe() beacon.Testnet {
 		Event: "ready", Balancer: t.Balancer, BalancerPID: t.Front.PID(),
 		ClusterKey: t.ClusterKey, Dir: t.Dir, PID: os.Getpid(),
 	}
-	for _, s := range t.Servers {
+	for _, s := range t.servers() {
 		d.Servers = append(d.Servers, beacon.Server{Name: s.Name, PID: s.PID(), Peer: s.Peer(), Metrics: s.Metrics()})
 	}
 	return d
@@ -190,7 +199,7 @@ func (t *Testnet) Stop() error {
 // they stand behind.
 func (t *Testnet) stopMachines() error {
 	var group errgroup.Group
-	for _, m := range t.Servers {
+	for _, m := range t.servers() {
 		group.Go(func() error { return m.Stop() })
 	}
 	return errors.Join(group.Wait(), t.Front.Stop())

@@ -50,6 +50,19 @@ type folder struct {
 // serversIn reads the servers' folders in a cluster's folder, of which there must be
 // one at least and none of another cluster.
 func serversIn(dir string, cluster ed25519.PrivateKey) ([]folder, error) {
+	folders, err := foldersIn(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range folders {
+		if !f.server.ClusterKey.Equal(cluster.Public()) {
+			return nil, fmt.Errorf("server %s is of another cluster", f.server.Name)
+		}
+	}
+	return folders, nil
+}
+
+func foldersIn(dir string) ([]folder, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*", certificateFile))
 	if err != nil {
 		return nil, err
@@ -63,12 +76,22 @@ func serversIn(dir string, cluster ed25519.PrivateKey) ([]folder, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !s.ClusterKey.Equal(cluster.Public()) {
-			return nil, fmt.Errorf("server %s is of another cluster", s.Name)
-		}
 		folders = append(folders, folder{dir: filepath.Dir(path), server: s})
 	}
 	return folders, nil
+}
+
+// LoadServers reads the folders of all servers in a cluster's folder: one at least.
+func LoadServers(dir string) ([]Server, error) {
+	folders, err := foldersIn(dir)
+	if err != nil {
+		return nil, fmt.Errorf("provision: %w", err)
+	}
+	servers := make([]Server, len(folders))
+	for i, f := range folders {
+		servers[i] = f.server
+	}
+	return servers, nil
 }
 
 // certify signs a certificate that holds from a little before now.
