@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tryst-chat/tryst/testnet"
 	"github.com/tryst-chat/tryst/testnet/beacon"
@@ -20,6 +21,10 @@ const upHelp = `Start rendezvous servers and a balancer, and stay until interrup
 
 When all of them answer, one line on standard output says so, and what to type
 in other terminals: nodes on this machine find the testnet by themselves.
+
+While it runs, "testnet grow", "testnet shrink NAME" and "testnet roll" in another
+terminal do to it what an operator does: add servers, have some leave, and restart all
+of them, one after the other.
 
 Everything that was started is stopped at the end.`
 
@@ -47,13 +52,19 @@ func up(ctx context.Context, config testnet.Config, asJSON bool, out, progress i
 		return err
 	}
 	lit := net.Describe()
-	err = beacon.Light(lit)
+	changes, err := listenChanges(net.Dir)
+	if err == nil {
+		err = beacon.Light(lit)
+	}
 	if err == nil {
 		err = announce(out, net, lit, asJSON)
 	}
 	if err == nil {
+		var group errgroup.Group
+		group.Go(func() error { return serveChanges(ctx, net, changes) })
 		watch(ctx, net, progress)
 		fmt.Fprintln(progress, "Stopping everything …")
+		err = group.Wait()
 	}
 	return errors.Join(err, beacon.PutOut(lit), net.Stop())
 }
