@@ -16,13 +16,18 @@ import (
 )
 
 // The names of the machines of a testnet: folders in its folder.
-const balancerName = "balancer"
+func balancerName(i int) string {
+	if i == 0 {
+		return "balancer"
+	}
+	return "balancer-" + strconv.Itoa(i+1)
+}
 
 func serverName(i int) string { return "s" + strconv.Itoa(i+1) }
 
 // provisioned reports whether a folder holds a testnet already.
 func provisioned(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, balancerName))
+	_, err := os.Stat(filepath.Join(dir, balancerName(0)))
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
@@ -39,8 +44,11 @@ func (c Config) provisionCluster() ([]provision.Server, error) {
 		return nil, fmt.Errorf("testnet: %w", err)
 	}
 	cluster := servers[0]
-	if len(cluster.Balancers) != 1 || len(cluster.Balancers[0].Addrs) == 0 {
+	if len(cluster.Balancers) == 0 || len(cluster.Balancers[0].Addrs) == 0 {
 		return nil, fmt.Errorf("testnet: %s was not made by testnet", c.Dir)
+	}
+	if n := len(cluster.Balancers); n != c.Balancers {
+		return nil, fmt.Errorf("testnet: %s holds a testnet of %d balancers, not %d; take another --dir", c.Dir, n, c.Balancers)
 	}
 	if n := len(servers); n != c.Servers {
 		return nil, fmt.Errorf("testnet: %s holds a testnet of %d servers, not %d; take --servers %d or another --dir", c.Dir, n, c.Servers, n)
@@ -53,7 +61,7 @@ func (c Config) provisionCluster() ([]provision.Server, error) {
 }
 
 func (c Config) initCluster() error {
-	ports, err := freeport.Draw(c.Servers + 1)
+	ports, err := freeport.Draw(c.Servers + c.Balancers)
 	if err != nil {
 		return err
 	}
@@ -67,7 +75,9 @@ func (c Config) initCluster() error {
 	for i := range c.Servers {
 		plan.Servers = append(plan.Servers, c.machine(serverName(i), ports[i]))
 	}
-	plan.Balancers = []provision.Machine{c.machine(balancerName, ports[c.Servers])}
+	for i := range c.Balancers {
+		plan.Balancers = append(plan.Balancers, c.machine(balancerName(i), ports[c.Servers+i]))
+	}
 	if _, err := provision.Init(plan, time.Now()); err != nil {
 		return fmt.Errorf("testnet: %w", err)
 	}
@@ -76,7 +86,10 @@ func (c Config) initCluster() error {
 
 // discardCluster takes back what initCluster made.
 func (c Config) discardCluster() error {
-	names := []string{balancerName, "cluster.key", "cluster.pub"}
+	names := []string{"cluster.key", "cluster.pub"}
+	for i := range c.Balancers {
+		names = append(names, balancerName(i))
+	}
 	for i := range c.Servers {
 		names = append(names, serverName(i))
 	}

@@ -23,7 +23,10 @@ const (
 type Config struct {
 	// Servers is the number of rendezvous servers, 1 to 64. Default: 3.
 	Servers int
-	// Port is the balancer's TCP port on loopback. Default: any that is free.
+	// Balancers is their number, 1 to 8. Default: 1. The others are named "balancer-2"
+	// and so on.
+	Balancers int
+	// Port is the (first) balancer's TCP port on loopback. Default: any that is free.
 	Port int
 	// Dir is the folder of all keys, states and logs, made when missing. A
 	// testnet that it holds already is started again. Default: a temporary
@@ -49,6 +52,9 @@ func (c Config) complete() (Config, error) {
 	if c.Servers == 0 {
 		c.Servers = 3
 	}
+	if c.Balancers == 0 {
+		c.Balancers = 1
+	}
 	if c.Reach == "" {
 		c.Reach = ReachBalancer
 	}
@@ -61,6 +67,8 @@ func (c Config) complete() (Config, error) {
 	switch {
 	case c.Servers < 1 || c.Servers > maxServers:
 		return c, fmt.Errorf("testnet: %d servers; 1 to %d are possible", c.Servers, maxServers)
+	case c.Balancers < 1 || c.Balancers > maxBalancers:
+		return c, fmt.Errorf("testnet: %d balancers; 1 to %d are possible", c.Balancers, maxBalancers)
 	case c.Port < 0 || c.Port > 65535:
 		return c, fmt.Errorf("testnet: %d is not a port", c.Port)
 	case c.Reach != ReachBalancer && c.Reach != ReachDirect:

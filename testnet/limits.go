@@ -7,6 +7,10 @@ const (
 	// write down.
 	maxServers = 64
 
+	// maxBalancers is more than anybody has servers behind; each holds a stream to
+	// every one of them.
+	maxBalancers = 8
+
 	// readyTimeout bounds the start: servers elect a leader in under two
 	// seconds, but many of them share few cores.
 	readyTimeout = 60 * time.Second

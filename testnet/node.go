@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -49,9 +50,9 @@ func (t *Testnet) Node(name, home string, flags ...string) (*Node, error) {
 func (t *Testnet) StartNode(c NodeConfig) (*Node, error) {
 	n := &Node{Name: c.Name, Home: c.Home, watch: c.Watch, changed: make(chan struct{})}
 	program, args := c.Place.command(t.Tryst, append([]string{
-		"--json", "--home", c.Home, "--balancer", t.Balancer, "--cluster-key", t.ClusterKey,
+		"--json", "--home", c.Home, "--cluster-key", t.ClusterKey,
 		"--log", filepath.Join(t.Dir, "logs", "node-"+c.Name+".log"),
-	}, c.Flags...))
+	}, slices.Concat(t.balancerFlags(), c.Flags)...))
 	var err error
 	n.process, err = launch(filepath.Join(t.Dir, "logs", "node-"+c.Name+".err"), n.take, program, args...)
 	if err != nil {
@@ -61,6 +62,14 @@ func (t *Testnet) StartNode(c NodeConfig) (*Node, error) {
 	defer t.mu.Unlock()
 	t.nodes = append(t.nodes, n)
 	return n, nil
+}
+
+// balancerFlags tell a node of all balancers.
+func (t *Testnet) balancerFlags() (flags []string) {
+	for _, address := range t.Balancers {
+		flags = append(flags, "--balancer", address)
+	}
+	return flags
 }
 
 // take notes a line of output.

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Ready waits until every running server is healthy and the balancer hands
+// Ready waits until every running server is healthy and every running balancer hands
 // out each of them.
 func (t *Testnet) Ready(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
@@ -22,9 +22,13 @@ func (t *Testnet) Ready(ctx context.Context) error {
 			group.Go(func() error { return s.healthy(ctx) })
 		}
 	}
-	group.Go(func() error {
-		return t.Front.poll(ctx, "/metrics", func(body []byte) bool { return ready(body) >= running })
-	})
+	for _, m := range t.Fronts {
+		if m.Running() {
+			group.Go(func() error {
+				return m.poll(ctx, "/metrics", func(body []byte) bool { return ready(body) >= running })
+			})
+		}
+	}
 	return group.Wait()
 }
 

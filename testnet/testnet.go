@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -19,10 +20,12 @@ import (
 type Testnet struct {
 	Dir        string
 	Balancer   string     // multiaddr with /p2p/: what a node is given
+	Balancers  []string   // all of them
 	ClusterKey string     // Ed25519 public key, 64 hexadecimal digits
 	Tryst      string     // the program to be a node with: a path
 	Servers    []*Machine // as they are between changes: see Grow, Shrink
 	Front      *Machine   // the balancer
+	Fronts     []*Machine // all of them
 
 	config   Config
 	bin      string     // the programs' folder
@@ -85,20 +88,22 @@ func (c Config) startOnce(ctx context.Context, bin string) (*Testnet, error) {
 
 // assemble makes the machines of a cluster, none of which runs.
 func (c Config) assemble(servers []provision.Server, bin string) (*Testnet, error) {
-	cluster := servers[0]
-	front, err := peer.AddrInfoToP2pAddrs(&cluster.Balancers[0])
-	if err != nil {
-		return nil, fmt.Errorf("testnet: %w", err)
-	}
 	t := &Testnet{
 		Dir:        c.Dir,
-		Balancer:   front[0].String(),
-		ClusterKey: hex.EncodeToString(cluster.ClusterKey),
+		ClusterKey: hex.EncodeToString(servers[0].ClusterKey),
 		Tryst:      executable(bin, "tryst"),
-		Front:      c.newMachine(bin, "balancer", balancerName),
 		config:     c,
 		bin:        bin,
 	}
+	for i, b := range servers[0].Balancers {
+		addresses, err := peer.AddrInfoToP2pAddrs(&b)
+		if err != nil || len(addresses) == 0 {
+			return nil, fmt.Errorf("testnet: balancer %d has no address: %w", i+1, err)
+		}
+		t.Balancers = append(t.Balancers, addresses[0].String())
+		t.Fronts = append(t.Fronts, c.newMachine(bin, "balancer", balancerName(i)))
+	}
+	t.Balancer, t.Front = t.Balancers[0], t.Fronts[0]
 	for _, s := range servers {
 		own, _ := s.Own() // LoadServers has found it
 		t.Servers = append(t.Servers, c.newServer(bin, own))
@@ -128,7 +133,7 @@ func (t *Testnet) launch(ctx context.Context) error {
 	return t.Ready(ctx)
 }
 
-func (t *Testnet) machines() []*Machine { return append([]*Machine{t.Front}, t.servers()...) }
+func (t *Testnet) machines() []*Machine { return slices.Concat(t.Fronts, t.servers()) }
 
 // Describe returns what the ready line and testnet.json say.
 func (t *Testnet) Describe() beacon.Testnet {
@@ -195,12 +200,16 @@ func (t *Testnet) Stop() error {
 	return err
 }
 
-// stopMachines stops the servers first, together, and then the balancer that
-// they stand behind.
+// stopMachines stops the servers first, together, and then the balancers that they
+// stand behind.
 func (t *Testnet) stopMachines() error {
 	var group errgroup.Group
 	for _, m := range t.servers() {
 		group.Go(func() error { return m.Stop() })
 	}
-	return errors.Join(group.Wait(), t.Front.Stop())
+	err := group.Wait()
+	for _, m := range t.Fronts {
+		err = errors.Join(err, m.Stop())
+	}
+	return err
 }

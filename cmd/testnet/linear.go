@@ -71,7 +71,7 @@ func tryToBreak(ctx context.Context, options linear.Options, asJSON bool, out io
 }
 
 func failOver(ctx context.Context, options linear.Options, times int, out io.Writer) error {
-	result, err := linear.Fail(ctx, options, make([]linear.Kill, times)) // which are KillLeader
+	result, err := linear.Fail(ctx, options, linear.Plan{Rounds: make([]linear.Kill, times)}) // KillLeader
 	if err != nil {
 		return err
 	}

@@ -50,13 +50,13 @@ type device struct {
 	runs sync.WaitGroup
 }
 
-// newDevice makes a device that finds servers with the help of a balancer.
-func newDevice(key signer, balancer peer.AddrInfo, cluster ed25519.PublicKey, mesh *confine.Mesh) (*device, error) {
+// newDevice makes a device that finds servers with the help of balancers.
+func newDevice(key signer, balancers []peer.AddrInfo, cluster ed25519.PublicKey, mesh *confine.Mesh) (*device, error) {
 	h, err := newHost(key, mesh, libp2p.NoListenAddrs)
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.New(client.Config{Host: h, Balancers: []peer.AddrInfo{balancer}, ClusterKey: cluster})
+	c, err := client.New(client.Config{Host: h, Balancers: balancers, ClusterKey: cluster})
 	if err != nil {
 		h.Close()
 		return nil, fmt.Errorf("linear: %w", err)

@@ -33,25 +33,31 @@ type Failover struct {
 	Wait   time.Duration // until the first acknowledgement of a write that began after it
 }
 
+// Plan is what Fail does.
+type Plan struct {
+	Rounds    []Kill
+	Balancers int // 0: one
+}
+
 // Kill says which machine is killed in a round.
 type Kill int
 
 const (
-	KillLeader Kill = iota
-	KillServer      // each in turn
-	KillBalancer
+	KillLeader   Kill = iota
+	KillServer        // each in turn
+	KillBalancer      // the first one; if it is the only one it is started again at once
 )
 
-// Fail kills machines one at a time, as rounds say, while clients ask, and starts each
+// Fail kills machines one at a time, as a plan says, while clients ask, and starts each
 // again after a second.
-func Fail(ctx context.Context, o Options, rounds []Kill) (f Failovers, err error) {
+func Fail(ctx context.Context, o Options, plan Plan) (f Failovers, err error) {
 	o.Seed, o.Progress = cmp.Or(o.Seed, rand.Uint64()), cmp.Or(o.Progress, io.Discard)
 	r, err := newRun(o)
 	if err != nil {
 		return f, err
 	}
 	defer func() { err = errors.Join(err, r.stop(), os.RemoveAll(r.dir)) }()
-	config := testnet.Config{Servers: servers, Bin: o.Bin, Dir: filepath.Join(r.dir, "testnet"), Progress: o.Progress}
+	config := testnet.Config{Servers: servers, Balancers: plan.Balancers, Bin: o.Bin, Dir: filepath.Join(r.dir, "testnet"), Progress: o.Progress}
 	if err := r.launch(ctx, config); err != nil {
 		return f, err
 	}
@@ -63,7 +69,7 @@ func Fail(ctx context.Context, o Options, rounds []Kill) (f Failovers, err error
 	r.work(working, group, over)
 	group.Go(func() error {
 		defer close(over)
-		for i, kill := range rounds {
+		for i, kill := range plan.Rounds {
 			one, err := r.failOnce(working, kill, i)
 			if err != nil {
 				return err
@@ -99,7 +105,8 @@ func (r *run) failOnce(ctx context.Context, kill Kill, round int) (one Failover,
 	one = Failover{Killed: m.Name, Leader: m == leader}
 	m.Kill()
 	began, written := time.Now(), r.nextWrite()
-	if kill == KillBalancer { // without it there is nobody to ask
+	alone := m == r.net.Front && len(r.net.Fronts) == 1 // then there is nobody to ask
+	if alone {
 		if err := m.Start(ctx); err != nil {
 			return one, err
 		}
@@ -110,7 +117,7 @@ func (r *run) failOnce(ctx context.Context, kill Kill, round int) (one Failover,
 	case <-ctx.Done():
 		return one, fmt.Errorf("linear: no write after %s was killed: %w", m.Name, ctx.Err())
 	}
-	if kill == KillBalancer {
+	if alone {
 		return one, nil
 	}
 	if !sleep(ctx, nil, time.Second) {

@@ -3,18 +3,25 @@ package linear
 import "testing"
 
 // Whichever machine is killed, no request fails: clients ask elsewhere, or wait until
-// there is somebody to ask.
+// there is somebody to ask. Where there are two balancers nobody waits for one that is
+// dead.
 func TestNoRequestFails(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it takes half a minute")
+		t.Skip("each takes half a minute")
 	}
-	f, err := Fail(t.Context(), Options{Seed: *seed, Bin: bin(t), Progress: logged{t}},
-		[]Kill{KillLeader, KillServer, KillServer, KillServer, KillBalancer, KillLeader})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Print(logged{t})
-	if len(f.Failed) > 0 {
-		t.Errorf("%d of %d requests failed", len(f.Failed), f.Requests)
+	for name, plan := range map[string]Plan{
+		"one balancer":  {Rounds: []Kill{KillLeader, KillServer, KillServer, KillServer, KillBalancer, KillLeader}},
+		"two balancers": {Rounds: []Kill{KillBalancer, KillBalancer, KillLeader, KillBalancer}, Balancers: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := Fail(t.Context(), Options{Seed: *seed, Bin: bin(t), Progress: logged{t}}, plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Print(logged{t})
+			if len(f.Failed) > 0 {
+				t.Errorf("%d of %d requests failed", len(f.Failed), f.Requests)
+			}
+		})
 	}
 }

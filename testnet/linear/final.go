@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/testnet/linear/check"
 )
@@ -51,7 +53,7 @@ func (r *run) lookAt(ctx context.Context, server int) (f check.Final, err error)
 	defer u.close()
 	f = check.Final{Owners: map[string]string{}, Chains: map[string][]string{}, Mail: map[string][]check.Letter{}}
 	for i, m := range r.world.members {
-		d, err := newDevice(m.key, u.AddrInfo, r.cluster, r.mesh)
+		d, err := newDevice(m.key, []peer.AddrInfo{u.AddrInfo}, r.cluster, r.mesh)
 		if err != nil {
 			return f, err
 		}

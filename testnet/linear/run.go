@@ -45,7 +45,7 @@ type run struct {
 	net     *testnet.Testnet
 	mesh    *confine.Mesh // nil: the network cannot be cut
 	uncut   string        // why not
-	front   peer.AddrInfo
+	fronts  []peer.AddrInfo
 	cluster ed25519.PublicKey
 	world   *world
 	dir     string // of drawings, and of the testnet
@@ -119,11 +119,13 @@ func (r *run) launch(ctx context.Context, config testnet.Config) (err error) {
 	if r.net, err = testnet.Start(ctx, config); err != nil {
 		return err
 	}
-	front, err := peer.AddrInfoFromString(r.net.Balancer)
-	if err != nil {
-		return fmt.Errorf("linear: %w", err)
+	for _, address := range r.net.Balancers {
+		front, err := peer.AddrInfoFromString(address)
+		if err != nil {
+			return fmt.Errorf("linear: %w", err)
+		}
+		r.fronts = append(r.fronts, *front)
 	}
-	r.front = *front
 	return r.enrol(ctx)
 }
 
@@ -159,7 +161,7 @@ func (r *run) enrol(ctx context.Context) error {
 }
 
 func (r *run) device(key signer) (*device, error) {
-	return newDevice(key, r.front, r.cluster, r.mesh)
+	return newDevice(key, r.fronts, r.cluster, r.mesh)
 }
 
 // play has the clients ask while things go wrong, and looks at the servers after it.
