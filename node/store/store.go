@@ -240,7 +240,7 @@ func (s *Store) Close() error {
 // program can end. Nothing is lost by it: all that was committed is in the log, from
 // which the next start takes it.
 func (s *Store) closeDB() error {
-	if free, err := s.Free(s.dir); err == nil && free < MinFree {
+	if free, err := freeSpace(s.dir); err == nil && free < MinFree {
 		return nil // a table is written through mapped memory too; whoever wrote last has been told
 	}
 	closed := make(chan error, 1)
