@@ -2,6 +2,7 @@ package testnet_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -88,4 +89,23 @@ func TestBalancerDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.do("sign up early 1 pw", testnet.Event{Event: "signed_up", Account: "early1"})
+}
+
+// Of three servers two are dead: people are told that too few are left to agree on
+// anything, and all goes on when one of them is back.
+func TestTooFewServers(t *testing.T) {
+	t.Parallel()
+	net := own(t, testnet.Config{Servers: 3})
+	u := enter(t, net, "quora", "1")
+	for _, server := range net.Servers[:2] {
+		server.Kill()
+	}
+	e := u.refuses("create minority", "no_quorum")
+	if !strings.Contains(e.Message, "too few rendezvous servers are running") {
+		t.Errorf("people are told: %s %s", e.Message, e.Hint)
+	}
+	if err := net.Servers[0].Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	u.do("create majority", testnet.Event{Event: "created", Group: "majority"})
 }

@@ -55,7 +55,7 @@ func New(cfg Config) (*Cluster, error) {
 	if cfg.Vouched == nil {
 		cfg.Vouched = func(peer.ID) bool { return false }
 	}
-	cfg.tick = cmp.Or(cfg.tick, tickInterval)
+	cfg.tick, cfg.patience = cmp.Or(cfg.tick, tickInterval), cmp.Or(cfg.patience, leaderPatience)
 	c := &Cluster{
 		cfg: cfg, self: cfg.Host.ID(),
 		barriers: make(chan chan<- error, barrierQueue),

@@ -53,6 +53,7 @@ type Config struct {
 	Vouched func(peer.ID) bool
 
 	elections time.Duration // electionTimeout unless a test wants none by chance
+	patience  time.Duration // leaderPatience unless a test runs on a busy machine
 	tick      time.Duration // tickInterval unless a test is in a hurry
 }
 

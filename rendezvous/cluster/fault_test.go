@@ -202,6 +202,29 @@ func TestNoQuorum(t *testing.T) {
 	harness.Await(t, "loss of readiness", func() bool { return !leader.Ready() })
 }
 
+// Who is cut off says so long before whoever asks gives up, so that they ask elsewhere.
+func TestCutOffServerSaysSo(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3)
+	s := c.others(c.leader())[0]
+	for _, other := range c.others(s) {
+		c.kill(other)
+	}
+	c.halt(s)
+	c.patience = time.Second // an hour would do as well, but for whoever waits for this test
+	c.start(s)
+	ctx := harness.Within(t)
+	if _, _, err := s.Propose(ctx, directorytest.NewPerson("alone1").SignUp()); !errors.Is(err, wire.ErrUnavailable) || ctx.Err() != nil {
+		t.Errorf("Propose: %v, want ErrUnavailable at once", err)
+	}
+	if err := s.Barrier(ctx); !errors.Is(err, wire.ErrUnavailable) {
+		t.Errorf("Barrier: %v, want ErrUnavailable", err)
+	}
+	if err := s.WaitApplied(ctx, 1<<62); !errors.Is(err, wire.ErrUnavailable) || ctx.Err() != nil {
+		t.Errorf("WaitApplied: %v, want ErrUnavailable at once", err)
+	}
+}
+
 // What cannot be written any more makes Run return, so that the server leaves.
 func TestFailureEndsRun(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -72,6 +73,7 @@ type trio struct {
 	t         testing.TB
 	elections time.Duration // Config.elections
 	tick      time.Duration // Config.tick
+	patience  time.Duration // Config.patience; harness.Timeout if zero
 	members   []Server
 	servers   []*server
 }
@@ -131,7 +133,7 @@ func (c *trio) start(s *server) {
 	var err error
 	s.Cluster, err = New(Config{
 		Host: s.host, Dir: s.dir, Servers: c.members, Bootstrap: true,
-		Logger: slog.New(slog.DiscardHandler), OnApply: s.events.add, elections: c.elections, tick: c.tick,
+		Logger: slog.New(slog.DiscardHandler), OnApply: s.events.add, elections: c.elections, patience: cmp.Or(c.patience, harness.Timeout), tick: c.tick,
 	})
 	if err != nil {
 		c.t.Fatal(err)

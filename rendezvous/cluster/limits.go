@@ -31,6 +31,10 @@ const (
 	// retryPause is how long a proposal waits before it looks for a leader
 	// again.
 	retryPause = 25 * time.Millisecond
+	// leaderPatience is how long a server that knows no leader holds a request: ten
+	// elections. One that is cut off from the others has none for as long as that lasts,
+	// and whoever asks it is better off elsewhere.
+	leaderPatience = 3 * time.Second
 	// forwardTimeout bounds one attempt at a forwarded command. A leader that
 	// is frozen answers nothing and refuses nothing: a proposal that waits for
 	// it must get to the next one well within wire.RequestTimeout.

@@ -28,8 +28,8 @@ type outcome struct {
 // leader.
 //
 // The error is the command's own (a sentinel of package wire, with the index),
-// wire.ErrTooLarge, or wire.ErrUnavailable once ctx has ended without a quorum.
-// After the last the outcome is unknown and the caller may propose the same
+// wire.ErrTooLarge, or wire.ErrUnavailable once ctx has ended without a quorum, or
+// this server has known no leader for leaderPatience. After the last the outcome is unknown and the caller may propose the same
 // command again, as Propose itself does while ctx lasts: all errors of Raft
 // but "not leader" and "not enqueued" leave it open whether the command will be
 // applied, and commands are idempotent for that reason.
@@ -48,12 +48,18 @@ func (c *Cluster) Propose(ctx context.Context, command []byte) (value []byte, in
 }
 
 // submit brings a command, or without one a barrier, to the leader until one
-// has answered or ctx ends.
+// has answered, ctx ends, or there has been none for too long.
 func (c *Cluster) submit(ctx context.Context, command []byte) (outcome, error) {
+	led := time.Now() // when there was last a leader to try
 	for {
 		out, err := c.attempt(ctx, command)
-		if err == nil {
+		switch {
+		case err == nil:
 			return out, nil
+		case !errors.Is(err, errNoLeader):
+			led = time.Now()
+		case time.Since(led) >= c.cfg.patience:
+			return outcome{}, fmt.Errorf("%w: %w", wire.ErrUnavailable, err)
 		}
 		select {
 		case <-time.After(retryPause):

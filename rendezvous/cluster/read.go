@@ -11,9 +11,20 @@ import (
 // WaitApplied waits until this server has applied the entry with that index, so
 // that a client reads what it wrote elsewhere: an ordinary read carries the
 // highest index that the client has seen, and any server may answer it. It
-// returns wire.ErrUnavailable when ctx ends first.
+// returns wire.ErrUnavailable when ctx ends first, or this server knows no leader for
+// too long to catch up.
 func (c *Cluster) WaitApplied(ctx context.Context, index uint64) error {
-	return c.applied.wait(ctx, index)
+	for {
+		bounded, cancel := context.WithTimeout(ctx, c.cfg.patience)
+		err := c.applied.wait(bounded, index)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if _, led := c.Leader(); !led {
+			return err
+		}
+	}
 }
 
 // Barrier returns once this server has applied all that was acknowledged
