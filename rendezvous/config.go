@@ -70,7 +70,7 @@ func (c Config) complete(now time.Time) (Config, error) {
 	}
 	certificate, err := record.VerifyCertificate(c.Server.Certificate, c.Server.ClusterKey, now)
 	if err != nil {
-		return c, fmt.Errorf("rendezvous: this server's certificate: %w", err)
+		return c, fmt.Errorf("this server's certificate does not hold with its cluster.pub: %w; put the cluster's own cluster.pub into its folder, or make a new certificate with \"rendezvous renew\"", err)
 	}
 	id, err := peer.IDFromPrivateKey(c.Server.Key)
 	if err != nil || certificate.Server != id {

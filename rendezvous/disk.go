@@ -1,6 +1,7 @@
 package rendezvous
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/tryst-chat/tryst/rendezvous/wire"
@@ -38,6 +39,18 @@ func (s *Server) noMail() string {
 		return ""
 	}
 	return fmt.Sprintf("the server's disk is %d %% full", disk.used())
+}
+
+// errUnknownDisk is for a disk of which it is not known how full it is.
+var errUnknownDisk = errors.New("rendezvous: how full the disk is is not known")
+
+// free is how many bytes may still be written to the disk that the state lies on.
+func (s *Server) free() (uint64, error) {
+	disk, err := s.cfg.Disk(s.cfg.Dir)
+	if err == nil && disk.Size == 0 {
+		err = errUnknownDisk
+	}
+	return disk.Free, err
 }
 
 // room refuses mail while the disk is too full for it.

@@ -101,7 +101,7 @@ func (s *Server) open() (err error) {
 	}
 	s.cluster, err = cluster.New(cluster.Config{
 		Host: s.host, Dir: s.cfg.Dir, Servers: members, Bootstrap: !s.cfg.Server.Joins,
-		Logger: s.log, OnApply: s.hub.changed, OnMembers: s.membersMoved, Vouched: s.vouchFor,
+		Logger: s.log, OnApply: s.hub.changed, OnMembers: s.membersMoved, Vouched: s.vouchFor, Free: s.free,
 	})
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ type Status struct {
 	Obstacle string `json:"obstacle"` // why it does not, in words
 	Leader   string `json:"leader"`   // the leader's name, as far as this server knows
 	Term     uint64 `json:"term"`     // of the leadership
+	Applied  uint64 `json:"applied"`  // the last entry of the log that changed its state
 }
 
 // Status asks a server how it is.

@@ -113,6 +113,16 @@ func (m *Machine) Running() bool {
 	return p != nil && p.running()
 }
 
+// ExitStatus returns the status with which the machine's process ended, -1 after a
+// signal, and whether it has ended.
+func (m *Machine) ExitStatus() (status int, ended bool) {
+	p := m.see()
+	if p == nil || p.running() {
+		return 0, false
+	}
+	return p.status(), true
+}
+
 // LastWords returns the last line of the machine's log.
 func (m *Machine) LastWords() string { return lastLine(m.logFile) }
 

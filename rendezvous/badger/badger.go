@@ -34,11 +34,6 @@ const (
 	valueLogFile = 4 << 20
 	// restoreWrites is how many batches a restore has under way.
 	restoreWrites = 16
-	// MinFree is what the disk must have left, in bytes, for the store to be opened and
-	// for a transaction to begin. Badger writes through mapped memory, so that a disk that
-	// is full when a page is touched ends the process by a signal: what it may map at a
-	// time fits in here.
-	MinFree = 4 * memTableSize
 	// closeTimeout is how long closing may take: well above writing memTables
 	// to a slow disk.
 	closeTimeout = 15 * time.Second
@@ -46,10 +41,9 @@ const (
 
 // Store is a directory.Store in a folder. It may be used by several goroutines.
 type Store struct {
-	dir      string                           // immutable
-	logger   *slog.Logger                     // immutable
-	patience time.Duration                    // immutable: closeTimeout, less in a test
-	free     func(dir string) (uint64, error) // immutable: freeSpace, something else in a test
+	dir      string        // immutable
+	logger   *slog.Logger  // immutable
+	patience time.Duration // immutable: closeTimeout, less in a test
 
 	mu         sync.RWMutex // read-locked for a transaction, locked for a swap
 	generation generation   // guarded by mu: the folder within dir that db is in
@@ -58,30 +52,13 @@ type Store struct {
 
 var _ directory.Store = (*Store)(nil)
 
-var (
-	// ErrClosed is returned by every use of a Store after Close.
-	ErrClosed = errors.New("badger: store is closed")
-	// ErrNoSpace is returned by Open and Update on a disk with less than MinFree left.
-	// Nothing was written.
-	ErrNoSpace = errors.New("badger: the disk is full")
-)
-
-// room returns ErrNoSpace, with what to do, for a disk that is too full to write to.
-func room(dir string, free func(string) (uint64, error)) error {
-	left, err := free(dir)
-	if err != nil || left >= MinFree { // what cannot be found out shows when it is written
-		return nil
-	}
-	return fmt.Errorf("%w: less than %d MiB are left for %s; make room and start the server again", ErrNoSpace, MinFree>>20, dir)
-}
+// ErrClosed is returned by every use of a Store after Close.
+var ErrClosed = errors.New("badger: store is closed")
 
 // Open opens the store in a folder, which it makes if it is not there.
 func Open(dir string, logger *slog.Logger) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("badger: open: %w", err)
-	}
-	if err := room(dir, freeSpace); err != nil {
-		return nil, err
 	}
 	current, err := currentGeneration(dir)
 	if err != nil {
@@ -91,10 +68,13 @@ func Open(dir string, logger *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{dir: dir, logger: logger, patience: closeTimeout, free: freeSpace, generation: current, db: db}, nil
+	return &Store{dir: dir, logger: logger, patience: closeTimeout, generation: current, db: db}, nil
 }
 
 func openGeneration(dir string, g generation, logger *slog.Logger) (*badger.DB, error) {
+	if err := verify(g.path(dir)); err != nil {
+		return nil, fmt.Errorf("badger: open %s: %w", g, err)
+	}
 	db, err := badger.Open(settings(g.path(dir), logger))
 	if err != nil {
 		return nil, fmt.Errorf("badger: open %s: %w", g, err)
@@ -118,6 +98,9 @@ func settings(dir string, logger *slog.Logger) badger.Options {
 		// compressed nor encrypted are read from the page cache.
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
+		// What lies on the disk may be damaged while it is open. Without this, damage
+		// would be read as data: see verify.
+		WithChecksumVerificationMode(options.OnBlockRead).
 		// No value comes near the default threshold of 1 MiB, so that all stay
 		// in the tree and the value log never needs collecting.
 		WithValueLogFileSize(valueLogFile)
@@ -139,9 +122,6 @@ func (s *Store) Update(f func(directory.Writer) error) error {
 	defer s.mu.RUnlock()
 	if s.db == nil {
 		return ErrClosed
-	}
-	if err := room(s.dir, s.free); err != nil {
-		return err
 	}
 	err := s.db.Update(func(txn *badger.Txn) error { return f(transaction{txn}) })
 	return translate(err)
@@ -165,9 +145,6 @@ func (s *Store) Backup(w io.Writer) error {
 // folder and then swaps, so that a restore that is cut short leaves the old
 // contents; emptying the database and loading in place would leave neither.
 func (s *Store) Restore(r io.Reader) error {
-	if err := room(s.dir, s.free); err != nil {
-		return err
-	}
 	s.mu.RLock()
 	next := s.generation + 1
 	s.mu.RUnlock()
@@ -209,6 +186,16 @@ func (s *Store) loadGeneration(g generation, r io.Reader) (*badger.DB, error) {
 	return db, nil
 }
 
+// Abandon leaves the store as it lies on the disk, for when there is no room to close
+// it: closing writes a table through mapped memory, and a disk that is full when a page
+// is touched ends the process. Nothing is lost by it, as for Close. Goroutines and the
+// lock of the folder stay until the process ends.
+func (s *Store) Abandon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.db = nil
+}
+
 // Close ends the store's goroutines and closes its files. It waits for the
 // transactions under way. Badger tries for ever to write what is in memory into
 // a table: where the disk is full or the folder gone, Close gives up, so that
@@ -222,9 +209,6 @@ func (s *Store) Close() error {
 	}
 	db := s.db
 	s.db = nil
-	if room(s.dir, s.free) != nil {
-		return nil // a table is written through mapped memory too; whoever wrote last has been told
-	}
 	closed := make(chan error, 1)
 	go func() { closed <- db.Close() }()
 	timer := time.NewTimer(s.patience)

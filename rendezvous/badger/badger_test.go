@@ -179,32 +179,3 @@ func TestOpenRefusesStrangeFolder(t *testing.T) {
 		t.Error("Open guessed which generation counts")
 	}
 }
-
-// On a disk that is full nothing is written, and what is there can still be read.
-func TestFullDisk(t *testing.T) {
-	s := open(t, t.TempDir())
-	fill(t, s, "before", 3)
-	full := true
-	s.free = func(string) (uint64, error) {
-		if full {
-			return MinFree - 1, nil
-		}
-		return MinFree, nil
-	}
-	written := errors.New("it was written")
-	if err := s.Update(func(directory.Writer) error { return written }); !errors.Is(err, ErrNoSpace) {
-		t.Errorf("on a full disk: %v", err)
-	}
-	if err := s.Restore(bytes.NewReader(nil)); !errors.Is(err, ErrNoSpace) {
-		t.Errorf("restored on a full disk: %v", err)
-	}
-	err := s.View(func(r directory.Reader) error {
-		_, err := r.Get([]byte("before-2"))
-		return err
-	})
-	if err != nil {
-		t.Errorf("what was there: %v", err)
-	}
-	full = false
-	fill(t, s, "after", 3)
-}

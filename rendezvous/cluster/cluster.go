@@ -68,15 +68,18 @@ func New(cfg Config) (*Cluster, error) {
 }
 
 func (c *Cluster) open() (err error) {
-	logs := filepath.Join(c.cfg.Dir, "log")
+	logs, state := filepath.Join(c.cfg.Dir, "log"), filepath.Join(c.cfg.Dir, "state")
 	if err := os.MkdirAll(logs, 0o700); err != nil {
 		return fmt.Errorf("cluster: open: %w", err)
 	}
-	if c.store, err = badger.Open(filepath.Join(c.cfg.Dir, stateFolder), c.cfg.Logger); err != nil {
+	if err := c.space(); err != nil {
 		return err
 	}
+	if c.store, err = badger.Open(state, c.cfg.Logger); err != nil {
+		return c.damaged("state", err)
+	}
 	if c.directory, err = directory.New(c.store); err != nil {
-		return err
+		return c.damaged("state", err)
 	}
 	c.applied = newWatermark(c.directory.AppliedIndex())
 	if c.snapshots, err = newSnapshots(c.store, c.directory, filepath.Join(c.cfg.Dir, "spool")); err != nil {
@@ -84,12 +87,20 @@ func (c *Cluster) open() (err error) {
 	}
 	c.log, err = wal.Open(logs, wal.WithSegmentSize(segmentSize), wal.WithLogger(hclogTo(c.cfg.Logger)))
 	if err != nil {
-		return fmt.Errorf("cluster: open log: %w", err)
+		return c.damaged("log", err)
 	}
 	if err := c.dropLogBehind(c.directory.AppliedIndex()); err != nil {
 		return fmt.Errorf("cluster: drop the log: %w", err)
 	}
 	return nil
+}
+
+// damaged says what to do about a state or log that cannot be opened. Both go together:
+// either alone would have a server believe that it has less, or more, than it told the
+// others.
+func (c *Cluster) damaged(what string, err error) error {
+	return fmt.Errorf("this server's %s cannot be opened: %w; if its files are damaged and all other servers run, move %s away and start this one again: they send it theirs",
+		what, err, c.cfg.Dir)
 }
 
 // dropLogBehind empties a log that ends before the state. The state then is
@@ -116,8 +127,12 @@ func (c *Cluster) Close() error {
 	if c.log != nil {
 		err = c.log.Close()
 	}
-	if c.store != nil {
+	switch {
+	case c.store == nil:
+	case c.roomToClose():
 		err = errors.Join(err, c.store.Close())
+	default:
+		c.store.Abandon()
 	}
 	return err
 }
@@ -144,12 +159,14 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 	var serving sync.WaitGroup
 	serving.Go(func() { c.serveBarriers(ctx) })
 	serving.Go(func() { c.serveTicks(ctx) })
+	serving.Go(func() { c.watchSpace(ctx) })
 	select {
 	case <-ctx.Done():
-		c.handOver(r)
 	case err = <-c.failures:
-		err = fmt.Errorf("cluster: leaving: %w", err)
+		err = fmt.Errorf("this server leaves the others: %w", err)
+		c.cfg.Logger.Error("leaving", "error", err)
 	}
+	c.handOver(r)
 	cancel()
 	err = errors.Join(err, r.Shutdown().Error()) // the transport's streams end with it
 	serving.Wait()
@@ -162,7 +179,7 @@ func (c *Cluster) start() (*raft.Raft, error) {
 	for _, s := range c.cfg.Servers {
 		logger.Info("server of the cluster", "name", s.Name, "peer", s.ID, "self", s.ID == c.self)
 	}
-	conf, log := c.cfg.raft(logger), durableLog{c.log, c.fail}
+	conf, log := c.cfg.raft(logger), durableLog{c.log, c.space, c.fail}
 	transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: listen(c.cfg.Host, c.member), MaxPool: pooledStreams, Timeout: rpcTimeout, Logger: conf.Logger,
 	})
@@ -173,7 +190,8 @@ func (c *Cluster) start() (*raft.Raft, error) {
 		}
 	}
 	r, err := raft.NewRaft(conf, &machine{
-		store: c.store, directory: c.directory, applied: c.applied, onApply: c.cfg.OnApply, onMembers: c.cfg.OnMembers, fail: c.fail,
+		store: c.store, directory: c.directory, applied: c.applied,
+		onApply: c.cfg.OnApply, onMembers: c.cfg.OnMembers, space: c.space, fail: c.fail,
 	}, log, c.log, c.snapshots, transport)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cluster: start: %w", err), transport.Close())

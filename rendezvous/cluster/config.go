@@ -25,8 +25,8 @@ type Server struct {
 	Addresses []ma.Multiaddr
 }
 
-// Config says who a server is and with whom it replicates. All but OnApply
-// must be set.
+// Config says who a server is and with whom it replicates. All but OnApply and
+// Free must be set.
 type Config struct {
 	// Host is this server; the cluster dials the others by itself.
 	Host host.Host
@@ -51,6 +51,9 @@ type Config struct {
 	// speak all the same: that it has a certificate and was not taken out. It must
 	// return at once. May be nil: nobody is.
 	Vouched func(peer.ID) bool
+	// Free tells how many bytes may still be written to the disk that Dir lies on. May
+	// be nil, and fail, where that is not known.
+	Free func() (uint64, error)
 
 	elections time.Duration // electionTimeout unless a test wants none by chance
 	patience  time.Duration // leaderPatience unless a test runs on a busy machine

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -246,5 +247,39 @@ func TestFailureEndsRun(t *testing.T) {
 		s.stop = nil
 	case <-ctx.Done():
 		t.Fatal("Run goes on without its store")
+	}
+}
+
+// A server whose disk is nearly full says so, hands the leadership over and leaves; it
+// does not start before there is room.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	c := newPatientCluster(t, 3, 10*electionTimeout)
+	full := c.leader()
+	full.propose(t, directorytest.NewPerson("before1").SignUp())
+	rest := c.others(full)
+	for _, s := range rest {
+		harness.Await(t, "ready server", s.Ready)
+	}
+	term := full.Status().Term
+	full.free.Store(minFree - 1)
+	err := harness.Receive(t, "the end of Run", full.stopped)
+	if !errors.Is(err, ErrNoSpace) || !strings.Contains(err.Error(), "63 MiB are free") {
+		t.Errorf("Run: %v", err)
+	}
+	full.stop()
+	full.stop = nil
+	rest[0].propose(t, directorytest.NewPerson("during1").SignUp())
+	if got := rest[0].Status().Term; got != term+1 {
+		t.Errorf("term %d after a hand-over in term %d", got, term)
+	}
+	if _, err := New(c.config(full)); !errors.Is(err, ErrNoSpace) {
+		t.Errorf("a start without room: %v", err)
+	}
+	full.free.Store(minFree)
+	c.start(full)
+	index := rest[1].propose(t, directorytest.NewPerson("after1").SignUp())
+	if err := full.WaitApplied(harness.Within(t), index); err != nil {
+		t.Errorf("with room again: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ type server struct {
 	stop    context.CancelFunc
 	stopped chan error
 	events  *eventLog
+	free    atomic.Uint64 // bytes on its disk
 }
 
 type eventLog struct {
@@ -106,6 +108,7 @@ func (c *trio) open(n int) {
 	for range n {
 		key := directorytest.NewKey()
 		s := &server{id: libp2p.Identity(key.Private()), peer: key.ID(), dir: c.t.TempDir()}
+		s.free.Store(minFree)
 		c.servers = append(c.servers, s)
 		c.members = append(c.members, Server{ID: s.peer})
 	}
@@ -131,16 +134,21 @@ func (c *trio) start(s *server) {
 	}
 	s.events = &eventLog{}
 	var err error
-	s.Cluster, err = New(Config{
-		Host: s.host, Dir: s.dir, Servers: c.members, Bootstrap: true,
-		Logger: slog.New(slog.DiscardHandler), OnApply: s.events.add, elections: c.elections, patience: cmp.Or(c.patience, harness.Timeout), tick: c.tick,
-	})
-	if err != nil {
+	if s.Cluster, err = New(c.config(s)); err != nil {
 		c.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.stopped = cancel, make(chan error, 1)
 	go func() { s.stopped <- s.Run(ctx) }()
+}
+
+func (c *trio) config(s *server) Config {
+	return Config{
+		Host: s.host, Dir: s.dir, Servers: c.members, Bootstrap: true,
+		Logger: slog.New(slog.DiscardHandler), OnApply: s.events.add,
+		Free:      func() (uint64, error) { return s.free.Load(), nil },
+		elections: c.elections, patience: cmp.Or(c.patience, harness.Timeout), tick: c.tick,
+	}
 }
 
 // halt ends a server in good order.

@@ -57,6 +57,16 @@ const (
 	// segmentSize of the log's files, which are allocated ahead.
 	segmentSize = 8 << 20
 
+	// minFree is what the disk must have left, in bytes, for anything to be written:
+	// two of Badger's logs and tables, which it maps, a segment of the log, and as much
+	// again for what others write on the same disk before it is looked at next.
+	minFree = 64 << 20
+	// closeFree is what it takes to close the state: both of Badger's tables in memory are
+	// written out.
+	closeFree = minFree / 2
+	// spaceInterval is how often the disk is looked at while nothing is written.
+	spaceInterval = time.Second
+
 	// warningPause is how long the same warning of Raft's is not repeated.
 	warningPause = 10 * time.Second
 	// caughtUp is how many committed entries a server may lack and still be

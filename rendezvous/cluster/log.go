@@ -60,13 +60,17 @@ func (s *sink) due(msg string) bool {
 // is full or broken must not stay in the cluster as if nothing were.
 type durableLog struct {
 	*wal.WAL
-	fail func(error)
+	space func() error
+	fail  func(error)
 }
 
 func (l durableLog) StoreLog(entry *raft.Log) error { return l.StoreLogs([]*raft.Log{entry}) }
 
 func (l durableLog) StoreLogs(entries []*raft.Log) error {
-	err := l.WAL.StoreLogs(entries)
+	err := l.space()
+	if err == nil {
+		err = l.WAL.StoreLogs(entries)
+	}
 	if err != nil {
 		l.fail(err)
 	}

@@ -23,6 +23,7 @@ type machine struct {
 	applied   *watermark
 	onApply   func([]directory.Event)
 	onMembers func()
+	space     func() error
 	fail      func(error)
 
 	stopped bool // after a failure nothing may be applied out of order
@@ -73,7 +74,11 @@ func (m *machine) apply(logs []*raft.Log) ([]directory.Result, error) {
 			entries[i].Command = l.Data
 		}
 	}
-	results, err := m.directory.Apply(entries)
+	err := m.space()
+	var results []directory.Result
+	if err == nil {
+		results, err = m.directory.Apply(entries)
+	}
 	if err != nil {
 		m.stopped = true
 		m.fail(err)
@@ -98,7 +103,10 @@ func (nothing) Release()                        {}
 // Restore implements raft.FSM: it replaces the state by another server's.
 func (m *machine) Restore(r io.ReadCloser) error {
 	defer r.Close()
-	err := errors.Join(m.store.Restore(r), m.directory.Reload())
+	err := m.space()
+	if err == nil {
+		err = errors.Join(m.store.Restore(r), m.directory.Reload())
+	}
 	if err != nil {
 		m.stopped = true
 		m.fail(err)

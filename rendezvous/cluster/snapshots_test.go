@@ -127,6 +127,7 @@ func TestSnapshotTravels(t *testing.T) {
 		t.Fatalf("received %+v, %v", got, err)
 	}
 	m := machine{
+		space: func() error { return nil },
 		store: to.store, directory: to.directory, applied: newWatermark(0),
 		onApply: func([]directory.Event) {}, onMembers: func() {}, fail: func(err error) { t.Error(err) },
 	}
