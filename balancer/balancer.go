@@ -33,12 +33,14 @@ import (
 
 // Balancer is a running balancer.
 type Balancer struct {
-	cfg      Config
-	host     host.Host
-	relay    *relay.Relay
-	http     net.Listener // nil without metrics
-	registry *prometheus.Registry
-	outcomes *prometheus.CounterVec
+	cfg       Config
+	host      host.Host
+	relay     *relay.Relay
+	http      net.Listener // nil without metrics
+	registry  *prometheus.Registry
+	outcomes  *prometheus.CounterVec
+	permitted *prometheus.CounterVec
+	refused   refusals
 
 	mu       sync.Mutex // guards what follows
 	pool     *pool.Pool
@@ -55,13 +57,15 @@ func New(cfg Config) (*Balancer, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHost(cfg.Key)
+	refused := newRefusals()
+	h, err := newHost(cfg.Key, refused)
 	if err != nil {
 		return nil, err
 	}
 	b := &Balancer{
 		cfg:      cfg,
 		host:     h,
+		refused:  refused,
 		pool:     pool.New(poolLimits()),
 		backends: make(map[peer.ID]*backend),
 		permits:  newPermits(maxConns), // one ends with the device's connection

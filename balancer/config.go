@@ -69,10 +69,13 @@ func (c Config) complete() (Config, error) {
 
 // LoadDir reads a balancer's directory. Listen stays empty if there is no
 // ConfigFile.
-func LoadDir(dir string) (Config, error) {
+func LoadDir(dir string) (Config, error) { return LoadDirKeys(dir, dir) }
+
+// LoadDirKeys is LoadDir where KeyFile lies in another directory.
+func LoadDirKeys(dir, keys string) (Config, error) {
 	cfg := Config{MetricsListen: DefaultMetrics}
 	var err error
-	if cfg.Key, err = loadKey(filepath.Join(dir, KeyFile)); err != nil {
+	if cfg.Key, err = loadKey(filepath.Join(keys, KeyFile)); err != nil {
 		return cfg, err
 	}
 	if cfg.ClusterKey, err = loadClusterKey(filepath.Join(dir, ClusterFile)); err != nil {

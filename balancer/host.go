@@ -14,8 +14,8 @@ import (
 )
 
 // newHost returns a host that does not listen yet: handlers come first.
-func newHost(key crypto.PrivKey) (host.Host, error) {
-	resources, err := newResourceManager()
+func newHost(key crypto.PrivKey, refused refusals) (host.Host, error) {
+	resources, err := newResourceManager(refused)
 	if err != nil {
 		return nil, fmt.Errorf("balancer: limits: %w", err)
 	}

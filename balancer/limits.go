@@ -135,10 +135,11 @@ func scopes() rcmgr.PartialLimitConfig {
 	}
 }
 
-func newResourceManager() (network.ResourceManager, error) {
+func newResourceManager(refused rcmgr.MetricsReporter) (network.ResourceManager, error) {
 	return rcmgr.NewResourceManager(
 		rcmgr.NewFixedLimiter(scopes().Build(rcmgr.InfiniteLimits)),
-		rcmgr.WithMetricsDisabled(),
+		rcmgr.WithMetricsDisabled(), // libp2p's own, of the whole process
+		rcmgr.WithMetrics(refused),
 		rcmgr.WithLimitPerSubnet(
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerSubnet}},
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connsPerSubnet}, {PrefixLength: 48, ConnCount: connsPerSite}},

@@ -21,7 +21,7 @@ func inbound(m network.ResourceManager, from string) error {
 
 func TestACampusBehindOneAddress(t *testing.T) {
 	for _, from := range []string{"/ip4/192.0.2.7/tcp/4000", "/ip6/2001:db8::7/tcp/4000"} {
-		m, err := newResourceManager()
+		m, err := newResourceManager(newRefusals())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func TestACampusBehindOneAddress(t *testing.T) {
 }
 
 func TestLoopbackIsNotLimited(t *testing.T) {
-	m, err := newResourceManager()
+	m, err := newResourceManager(newRefusals())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestLoopbackIsNotLimited(t *testing.T) {
 // TestOnePeer: a client opens few streams here, the balancer many towards a
 // server, whichever of the two a peer is.
 func TestOnePeer(t *testing.T) {
-	m, err := newResourceManager()
+	m, err := newResourceManager(newRefusals())
 	if err != nil {
 		t.Fatal(err)
 	}

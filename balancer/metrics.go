@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -18,6 +19,16 @@ func (b *Balancer) newMetrics() {
 		Name: "tryst_balancer_questions_total",
 		Help: "Clients that asked for a server, by outcome.",
 	}, []string{"outcome"})
+	b.permitted = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tryst_balancer_permits_total",
+		Help: "Devices that asked to be reached through the relay, by outcome.",
+	}, []string{"outcome"})
+	for _, v := range []string{"assigned", "refused", "bad"} { // there from the beginning, so that a first one is a rise
+		b.outcomes.WithLabelValues(v)
+	}
+	for _, v := range []string{"granted", "refused"} {
+		b.permitted.WithLabelValues(v)
+	}
 	connections := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "tryst_balancer_connections",
 		Help: "Open connections of clients and servers.",
@@ -30,7 +41,8 @@ func (b *Balancer) newMetrics() {
 		defer b.mu.Unlock()
 		return float64(len(b.permits.until))
 	})
-	b.registry.MustRegister(b.outcomes, connections, devices, newLoads(b))
+	b.registry.MustRegister(b.outcomes, b.permitted, b.refused.by, connections, devices, newLoads(b),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 }
 
 // loads collects what each server carries at the moment of asking.
@@ -69,9 +81,10 @@ func (l loads) Collect(out chan<- prometheus.Metric) {
 // serveHTTP serves /metrics and /healthz until ctx ends.
 func (b *Balancer) serveHTTP(ctx context.Context) error {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(b.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", b.health)
-	server := &http.Server{Handler: mux, ReadTimeout: httpTimeout, WriteTimeout: httpTimeout}
+	mux.HandleFunc("GET /metrics", within(httpTimeout, promhttp.HandlerFor(b.registry, promhttp.HandlerOpts{}).ServeHTTP))
+	mux.HandleFunc("GET /healthz", within(httpTimeout, b.health))
+	profiles(mux, b.http)
+	server := &http.Server{Handler: mux, ReadTimeout: httpTimeout}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	if err := server.Serve(b.http); !errors.Is(err, http.ErrServerClosed) {

@@ -24,11 +24,12 @@ func (b *Balancer) serveRelay(s network.Stream) error {
 	if err := wire.NewReader(s, wire.MaxBalancer).Read(&request); err != nil {
 		return fmt.Errorf("balancer: permit: %w", err)
 	}
-	reply := new(pb.RelayReply)
+	reply, outcome := new(pb.RelayReply), "granted"
 	if err := b.permit(s.Conn().RemotePeer(), &request, time.Now()); err != nil {
 		b.cfg.Logger.Debug("refused a permit", "peer", s.Conn().RemotePeer(), "err", err)
-		reply.Error = wire.ToWire(err)
+		reply.Error, outcome = wire.ToWire(err), "refused"
 	}
+	b.permitted.WithLabelValues(outcome).Inc()
 	return wire.WriteFrame(s, reply)
 }
 

@@ -18,7 +18,7 @@ import (
 // in its folder of state, which only the user that runs the server (and root) may
 // open. Nothing of it is on any network.
 //
-//	GET  /servers        how all servers of the cluster are: Status as a JSON array
+//	GET  /servers        how this server is, and then the others: Status as a JSON array
 //	POST /leave          take this server out of the cluster, for good, and end it
 //	POST /remove?server= take another one out, by name or peer ID
 //	GET  /backup?stale=  all that the directory holds, in the form of package backup

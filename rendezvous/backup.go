@@ -84,9 +84,10 @@ func (p *patient) Write(b []byte) (int, error) {
 
 // Restore makes the state of a server's folder from a backup: that of a cluster of
 // one, which then may grow. The folder is one that provision made with the same cluster
-// key, and has no state. It returns what the backup was of.
-func Restore(dir string, file io.Reader) (backup.Header, error) {
-	server, err := provision.LoadServer(dir)
+// key, and has no state; its keys may lie in another one. It returns what the backup
+// was of.
+func Restore(dir, keys string, file io.Reader) (backup.Header, error) {
+	server, err := provision.LoadServerKeys(dir, keys)
 	if err != nil {
 		return backup.Header{}, fmt.Errorf("rendezvous: %w", err)
 	}

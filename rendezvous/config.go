@@ -55,8 +55,11 @@ type Config struct {
 
 // LoadDir reads a server's folder as provision.Init wrote it. The server's
 // state goes into a folder of its own in there.
-func LoadDir(dir string) (Config, error) {
-	server, err := provision.LoadServer(dir)
+func LoadDir(dir string) (Config, error) { return LoadDirKeys(dir, dir) }
+
+// LoadDirKeys is LoadDir where server.key and opaque.secrets lie in another folder.
+func LoadDirKeys(dir, keys string) (Config, error) {
+	server, err := provision.LoadServerKeys(dir, keys)
 	if err != nil {
 		return Config{}, fmt.Errorf("rendezvous: %w", err)
 	}

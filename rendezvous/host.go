@@ -22,8 +22,8 @@ import (
 const protectTag = "tryst server"
 
 // newHost returns a host that does not listen yet: handlers come first.
-func newHost(cfg Config) (host.Host, error) {
-	resources, err := newResourceManager(cfg.Server.Balancers)
+func newHost(cfg Config, refused refusals) (host.Host, error) {
+	resources, err := newResourceManager(cfg.Server.Balancers, refused)
 	if err != nil {
 		return nil, fmt.Errorf("rendezvous: limits: %w", err)
 	}

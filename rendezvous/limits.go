@@ -160,7 +160,7 @@ func trust(m network.ResourceManager, server peer.ID) error {
 
 // newResourceManager applies the limits. Connections from a balancer's address
 // are not counted by address; where one is given by name only, none is.
-func newResourceManager(balancers []peer.AddrInfo) (network.ResourceManager, error) {
+func newResourceManager(balancers []peer.AddrInfo, refused rcmgr.MetricsReporter) (network.ResourceManager, error) {
 	ids := make([]peer.ID, len(balancers))
 	exempt := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	for i, b := range balancers {
@@ -181,7 +181,8 @@ func newResourceManager(balancers []peer.AddrInfo) (network.ResourceManager, err
 	}
 	return rcmgr.NewResourceManager(
 		rcmgr.NewFixedLimiter(scopes(ids).Build(rcmgr.InfiniteLimits)),
-		rcmgr.WithMetricsDisabled(),
+		rcmgr.WithMetricsDisabled(), // libp2p's own, of the whole process
+		rcmgr.WithMetrics(refused),
 		rcmgr.WithNetworkPrefixLimit(v4, v6),
 		rcmgr.WithLimitPerSubnet(
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerSubnet}},

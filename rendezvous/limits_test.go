@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
@@ -21,7 +22,7 @@ func nobody(n int) peer.ID { return peer.ID(fmt.Sprintf("peer %d", n)) }
 
 func newLimits(t *testing.T, balancers ...peer.AddrInfo) network.ResourceManager {
 	t.Helper()
-	m, err := newResourceManager(balancers)
+	m, err := newResourceManager(balancers, newRefusals())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func TestHerdBehindABalancer(t *testing.T) {
 
 func TestOneAddressCannotTakeAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // no time passes, however long it takes
-		m, err := newResourceManager(nil)
+		m, err := newResourceManager(nil, newRefusals())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +78,12 @@ func TestOneAddressCannotTakeAll(t *testing.T) {
 // share.
 func TestStreamsOfOnePeer(t *testing.T) {
 	balancer := peer.AddrInfo{ID: nobody(herd)}
-	m := newLimits(t, balancer)
+	refused := newRefusals()
+	m, err := newResourceManager([]peer.AddrInfo{balancer}, refused)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
 	server := nobody(herd + 1)
 	if early, err := m.OpenStream(server, network.DirInbound); err != nil { // it came as a stranger
 		t.Fatal(err)
@@ -112,6 +118,13 @@ func TestStreamsOfOnePeer(t *testing.T) {
 		}
 		if opened != c.most {
 			t.Errorf("%s: %d streams, want %d", c.id, opened, c.most)
+		}
+	}
+	for limit, want := range map[string]float64{"streams": 1, "protocol_peer": 2, "connections": 0} {
+		var counted dto.Metric
+		if err := refused.by.WithLabelValues(limit).Write(&counted); err != nil || counted.GetCounter().GetValue() < want ||
+			want == 0 && counted.GetCounter().GetValue() != 0 {
+			t.Errorf("%v were refused by %s, want %v", counted.GetCounter().GetValue(), limit, want)
 		}
 	}
 }

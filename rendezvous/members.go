@@ -445,9 +445,13 @@ func (s *Server) Remove(ctx context.Context, name string) error {
 	return err
 }
 
-// Servers returns how all members of the cluster are, by name.
+// Servers returns how this server is, and then how the others are, by name.
 func (s *Server) Servers(ctx context.Context) []Status {
-	all := s.describe(ctx, s.members())
-	slices.SortFunc(all, func(a, b Status) int { return strings.Compare(a.Name, b.Name) })
-	return all
+	others := s.describe(ctx, s.others())
+	slices.SortFunc(others, func(a, b Status) int { return strings.Compare(a.Name, b.Name) })
+	own, err := s.Status()
+	if err != nil {
+		own = Status{Name: s.Name(), Peer: s.ID().String(), Obstacle: err.Error()}
+	}
+	return append([]Status{own}, others...)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tryst-chat/tryst/rendezvous/directory"
@@ -42,11 +43,27 @@ func (s *Server) newMetrics() *metrics {
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
-	m.registry.MustRegister(m.requests, m.latency, m.letters,
+	m.registry.MustRegister(m.requests, m.latency, m.letters, s.refused.by,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		build("tryst_rendezvous_build_info"),
 		gauge("tryst_rendezvous_applied_index", "Index of the last applied entry of the replicated log.",
 			func() float64 { return float64(s.cluster.Directory().AppliedIndex()) }),
 		gauge("tryst_rendezvous_term", "Raft's term: it rises with every election.",
 			func() float64 { return float64(s.cluster.Status().Term) }),
+		gauge("tryst_rendezvous_lag_entries", "Entries of the log that are committed, as far as this server knows, and that it is not done with.",
+			func() float64 { is := s.cluster.Status(); return float64(is.Committed - min(is.Handled, is.Committed)) }),
+		gauge("tryst_rendezvous_leader_known", "1 while this server knows who leads.",
+			func() float64 { _, ok := s.cluster.Leader(); return oneIf(ok) }),
+		gauge("tryst_rendezvous_voters", "Servers that vote, as far as this server knows.",
+			func() float64 { return float64(s.count(true)) }),
+		gauge("tryst_rendezvous_joining", "Servers that were let in and do not vote yet.",
+			func() float64 { return float64(s.count(false)) }),
+		gauge("tryst_rendezvous_disk_size_bytes", "Size of the disk that the state lies on.",
+			func() float64 { disk, _ := s.cfg.Disk(s.cfg.Dir); return float64(disk.Size) }),
+		gauge("tryst_rendezvous_disk_free_bytes", "What is free of it.",
+			func() float64 { disk, _ := s.cfg.Disk(s.cfg.Dir); return float64(disk.Free) }),
+		gauge("tryst_rendezvous_certificate_expiry_timestamp_seconds", "When this server's certificate ends.",
+			func() float64 { return float64(s.certificate.Until.Unix()) }),
 		gauge("tryst_rendezvous_accounts", "Accounts in the directory.",
 			func() float64 { return float64(s.size().Accounts) }),
 		gauge("tryst_rendezvous_groups", "Groups in the directory.",
@@ -73,6 +90,24 @@ func (s *Server) newMetrics() *metrics {
 			func() float64 { return float64(s.attachment.Attached()) }),
 	)
 	return m
+}
+
+// build is the program's version, as a label of a metric that is always 1.
+func build(name string) prometheus.Collector {
+	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: "1; the label is the program's version."}, []string{"version"})
+	info.WithLabelValues(Version()).Set(1)
+	return info
+}
+
+// count counts the members that vote, or those that do not.
+func (s *Server) count(voters bool) int {
+	n := 0
+	for _, m := range s.cluster.Members() {
+		if m.Voter == voters {
+			n++
+		}
+	}
+	return n
 }
 
 // size is zero when the store cannot be read, which ends the server anyway.
@@ -130,16 +165,17 @@ func (s *Server) serveHTTP(ctx context.Context) error {
 		return nil
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /status", s.serveStatus)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /metrics", within(httpTimeout, promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}).ServeHTTP))
+	mux.HandleFunc("GET /status", within(httpTimeout, s.serveStatus))
+	mux.HandleFunc("GET /healthz", within(httpTimeout, func(w http.ResponseWriter, _ *http.Request) {
 		if !s.Ready() {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
 		}
 		w.Write([]byte("ok\n"))
-	})
-	server := &http.Server{Handler: mux, ReadTimeout: httpTimeout, WriteTimeout: httpTimeout}
+	}))
+	profiles(mux, s.http)
+	server := &http.Server{Handler: mux, ReadTimeout: httpTimeout}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	if err := server.Serve(s.http); !errors.Is(err, http.ErrServerClosed) {

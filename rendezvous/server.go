@@ -29,17 +29,19 @@ import (
 // Server is one rendezvous server.
 type Server struct {
 	// Immutable after New.
-	cfg        Config
-	log        *slog.Logger
-	host       host.Host
-	cluster    *cluster.Cluster
-	presence   *presence.Gossip
-	attachment *attach.Attachment
-	auth       *auth.Server
-	hub        *hub
-	metrics    *metrics
-	http       net.Listener // nil: no metrics
-	admin      net.Listener // for the operator on this machine
+	cfg         Config
+	log         *slog.Logger
+	host        host.Host
+	cluster     *cluster.Cluster
+	presence    *presence.Gossip
+	attachment  *attach.Attachment
+	auth        *auth.Server
+	hub         *hub
+	metrics     *metrics
+	refused     refusals
+	certificate record.Certificate // its own
+	http        net.Listener       // nil: no metrics
+	admin       net.Listener       // for the operator on this machine
 
 	guesses guesses
 	postage *postage
@@ -72,6 +74,7 @@ func New(cfg Config) (*Server, error) {
 		auth:    auth.NewServer(cfg.Server.Secrets),
 		guesses: guesses{limiter: auth.NewLimiter()},
 		postage: newPostage(),
+		refused: newRefusals(),
 		streams: make(chan incoming),
 		stopped: make(chan struct{}),
 		leaving: make(chan struct{}),
@@ -91,8 +94,12 @@ func (s *Server) open() (err error) {
 	if err := s.cfg.remembers(); err != nil {
 		return err
 	}
-	if s.host, err = newHost(s.cfg); err != nil {
+	if s.host, err = newHost(s.cfg, s.refused); err != nil {
 		return err
+	}
+	// complete has verified it.
+	if s.certificate, err = record.VerifyCertificate(s.cfg.Server.Certificate, s.cfg.Server.ClusterKey, time.Now()); err != nil {
+		return fmt.Errorf("rendezvous: this server's certificate: %w", err)
 	}
 	s.warnOfExpiry(time.Now())
 	var members []cluster.Server
@@ -138,8 +145,7 @@ func (s *Server) open() (err error) {
 
 // warnOfExpiry tells the operator in time that nodes will refuse this server.
 func (s *Server) warnOfExpiry(now time.Time) {
-	later := now.Add(expiryNotice)
-	if _, err := record.VerifyCertificate(s.cfg.Server.Certificate, s.cfg.Server.ClusterKey, later); err != nil {
+	if now.Add(expiryNotice).After(s.certificate.Until) {
 		s.log.Warn("this server's certificate is about to expire; renew it", "within", expiryNotice)
 	}
 }

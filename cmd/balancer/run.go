@@ -36,7 +36,7 @@ func run(c *cobra.Command, flags service.Flags) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := balancer.LoadDir(flags.Dir)
+	cfg, err := balancer.LoadDirKeys(flags.Dir, flags.KeysDir())
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tryst-chat/tryst/cmd/service"
 	"github.com/tryst-chat/tryst/rendezvous"
 	"github.com/tryst-chat/tryst/rendezvous/backup"
 )
@@ -120,7 +122,7 @@ themselves; those that have started since the backup begin their sessions anew.
 With --check the file is only read to its end.`
 
 func restoreCommand() *cobra.Command {
-	var dir string
+	var dir, keys string
 	var only bool
 	c := &cobra.Command{
 		Use:   "restore FILE --dir DIR",
@@ -128,17 +130,18 @@ func restoreCommand() *cobra.Command {
 		Long:  restoreHelp,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return restore(c.OutOrStdout(), dir, args[0], only)
+			return restore(c.OutOrStdout(), dir, cmp.Or(keys, dir), args[0], only)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the folder of the server")
+	service.KeysFlag(c, &keys)
 	c.Flags().BoolVar(&only, "check", false, "only read the file and say what it holds")
 	c.MarkFlagsOneRequired("dir", "check")
 	c.MarkFlagsMutuallyExclusive("dir", "check")
 	return c
 }
 
-func restore(out io.Writer, dir, path string, only bool) error {
+func restore(out io.Writer, dir, keys, path string, only bool) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -152,7 +155,7 @@ func restore(out io.Writer, dir, path string, only bool) error {
 		fmt.Fprintf(out, "%s is whole and holds %s.\n", path, holds(header))
 		return nil
 	}
-	header, err := rendezvous.Restore(dir, f)
+	header, err := rendezvous.Restore(dir, keys, f)
 	if errors.Is(err, rendezvous.ErrState) {
 		return fmt.Errorf("%s holds a state already; nothing was changed. To give it up for the backup, move the folder \"data\" in there away", dir)
 	}

@@ -39,6 +39,7 @@ type process struct {
 		Event, Name, Peer, Metrics string
 		Addresses                  []string
 	}
+	log    string // the file of its standard error
 	exited chan error
 }
 
@@ -49,9 +50,14 @@ func start(t *testing.T, dir string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if testing.Verbose() {
-		p.Stderr = os.Stderr
+	p.log = filepath.Join(t.TempDir(), "log")
+	log, err := os.Create(p.log)
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer log.Close() // the process has it too
+	p.Stderr = log
+	t.Cleanup(func() { p.show(t) })
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +80,15 @@ func start(t *testing.T, dir string) *process {
 		p.Process.Kill()
 	})
 	return p
+}
+
+// show shows the log of a test that failed.
+func (p *process) show(t *testing.T) {
+	if !t.Failed() || !testing.Verbose() {
+		return
+	}
+	logged, err := os.ReadFile(p.log)
+	t.Logf("%s: %s%v", p.listening.Name, logged, err)
 }
 
 func (p *process) end(t *testing.T) error {
@@ -107,6 +122,7 @@ type cluster struct {
 	dir          string
 	servers      map[string]*process
 	balancers    []peer.AddrInfo
+	balancer     *balancer.Balancer
 	stopBalancer func()
 	key          ed25519.PublicKey
 }
@@ -144,7 +160,7 @@ func (c *cluster) startBalancer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.stopBalancer = harness.Run(t, b.Run)
+	c.balancer, c.stopBalancer = b, harness.Run(t, b.Run)
 }
 
 // member is a person's device that has signed up.

@@ -45,7 +45,7 @@ func run(c *cobra.Command, flags runFlags) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := rendezvous.LoadDir(flags.Dir)
+	cfg, err := rendezvous.LoadDirKeys(flags.Dir, flags.KeysDir())
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tryst-chat/tryst/rendezvous"
-	"github.com/tryst-chat/tryst/rendezvous/provision"
 )
 
 const statusHelp = `Ask a running server how it is: whether it takes nodes, who leads, and how much
@@ -84,10 +83,6 @@ func unready(s rendezvous.Status) error {
 
 // clusterStatus asks the server that runs in a folder how all are.
 func clusterStatus(ctx context.Context, out io.Writer, dir string, asJSON bool) error {
-	own, err := provision.LoadServer(dir)
-	if err != nil {
-		return err
-	}
 	body, err := adminOf(dir).ask(ctx, http.MethodGet, "/servers")
 	if err != nil {
 		return err
@@ -97,16 +92,17 @@ func clusterStatus(ctx context.Context, out io.Writer, dir string, asJSON bool) 
 	if err := json.NewDecoder(io.LimitReader(body, maxStatus)).Decode(&all); err != nil {
 		return fmt.Errorf("the server's answer cannot be read; is it of another version? %w", err)
 	}
-	at := slices.IndexFunc(all, func(s rendezvous.Status) bool { return s.Name == own.Name })
-	if at < 0 {
-		return fmt.Errorf("%s does not belong to the cluster", own.Name)
+	if len(all) == 0 {
+		return errors.New("the server says nothing of itself")
 	}
+	own := all[0]
+	slices.SortFunc(all, func(a, b rendezvous.Status) int { return strings.Compare(a.Name, b.Name) })
 	if asJSON {
 		err = json.NewEncoder(out).Encode(all)
 	} else {
-		_, err = io.WriteString(out, words(all[at])+"\n"+table(all))
+		_, err = io.WriteString(out, words(own)+"\n"+table(all))
 	}
-	return cmp.Or(err, unready(all[at]))
+	return cmp.Or(err, unready(own))
 }
 
 // table shows all servers, one a line.

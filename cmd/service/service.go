@@ -5,6 +5,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -47,6 +48,7 @@ func Main(root *cobra.Command) {
 // Flags are those of a command that runs a server from its folder.
 type Flags struct {
 	Dir     string
+	Keys    string         // the folder of what is secret, if it is not Dir; see KeysDir
 	Listen  []ma.Multiaddr // instead of what the folder says, unless empty
 	Metrics string
 
@@ -56,6 +58,7 @@ type Flags struct {
 // Define defines the flags; metrics is what Metrics is by default.
 func (f *Flags) Define(c *cobra.Command, metrics string) {
 	c.Flags().StringVar(&f.Dir, "dir", "", "the folder of keys and state")
+	KeysFlag(c, &f.Keys)
 	Addresses(c, &f.Listen, "listen", "multiaddr to listen on instead of what the folder says, again for more")
 	c.Flags().StringVar(&f.Metrics, "metrics", metrics, `host:port of /metrics and /healthz, "" for none`)
 	c.Flags().StringVar(&f.format, "log-format", "text", "text or json")
@@ -63,6 +66,14 @@ func (f *Flags) Define(c *cobra.Command, metrics string) {
 		panic(err) // only for a flag that is not defined above
 	}
 }
+
+// KeysFlag defines --keys.
+func KeysFlag(c *cobra.Command, keys *string) {
+	c.Flags().StringVar(keys, "keys", "", "the folder of what is secret in there, if it lies elsewhere (systemd's credentials)")
+}
+
+// KeysDir returns the folder of what is secret.
+func (f *Flags) KeysDir() string { return cmp.Or(f.Keys, f.Dir) }
 
 // Logger returns a logger on out, as --log-format says.
 func (f *Flags) Logger(out io.Writer) (*slog.Logger, error) {

@@ -85,15 +85,23 @@ func (s Server) Own() (Peer, bool) {
 }
 
 // LoadServer reads the folder that Init wrote for a server.
-func LoadServer(dir string) (Server, error) {
+func LoadServer(dir string) (Server, error) { return LoadServerKeys(dir, dir) }
+
+// LoadServerKeys is LoadServer where what is secret, server.key and opaque.secrets,
+// lies in another folder.
+func LoadServerKeys(dir, keys string) (Server, error) {
 	var s Server
 	read := func(name string, into func([]byte) error) error {
-		raw, err := readFile(filepath.Join(dir, name))
+		path := filepath.Join(dir, name)
+		if name == serverKeyFile || name == secretsFile {
+			path = filepath.Join(keys, name)
+		}
+		raw, err := readFile(path)
 		if err == nil {
 			err = into(raw)
 		}
 		if err != nil {
-			return fmt.Errorf("read %s: %w", filepath.Join(dir, name), err)
+			return fmt.Errorf("read %s: %w", path, err)
 		}
 		return nil
 	}
