@@ -30,18 +30,22 @@ func TestDamagedServers(t *testing.T) {
 		harm string   // a pattern of files in the server's folder that are damaged
 		says []string // parts of the sentence
 	}{
-		{"state's manifest", "data/state/generation-*/MANIFEST", []string{"this server's state cannot be opened", "move " + data + " away", "start this one again"}},
-		{"state's table", "data/state/generation-*/*.sst", []string{"this server's state cannot be opened", ".sst", "move " + data + " away"}},
-		{"log's index", "data/log/wal-meta.db", []string{"this server's log cannot be opened", "move " + data + " away"}},
+		{"state's manifest", "data/state/generation-*/MANIFEST", []string{"this server's state in " + data + " cannot be opened", "rendezvous remove", "rendezvous add"}},
+		{"state's table", "data/state/generation-*/*.sst", []string{"this server's state in " + data + " cannot be opened", ".sst", "rendezvous remove"}},
+		{"log's index", "data/log/wal-meta.db", []string{"this server's log in " + data + " cannot be opened", "rendezvous remove"}},
 	} {
 		u.do(fmt.Sprintf("create whole-%d", i), testnet.Event{Event: "created"})
 		if err := third.Stop(); err != nil {
 			t.Fatal(err)
 		}
+		copied := t.TempDir()
+		if err := os.CopyFS(copied, os.DirFS(data)); err != nil {
+			t.Fatal(err)
+		}
 		damage(t, filepath.Join(dir, c.harm))
 		refusesToStart(t, third, c.name, c.says...)
 		u.do(fmt.Sprintf("create damaged-%d", i), testnet.Event{Event: "created"})
-		if err := errors.Join(os.RemoveAll(data), third.Start(t.Context()), net.Ready(t.Context())); err != nil {
+		if err := errors.Join(os.RemoveAll(data), os.CopyFS(data, os.DirFS(copied)), third.Start(t.Context()), net.Ready(t.Context())); err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		hasAll(t, third, net.Servers[0])

@@ -95,12 +95,11 @@ func (c *Cluster) open() (err error) {
 	return nil
 }
 
-// damaged says what to do about a state or log that cannot be opened. Both go together:
-// either alone would have a server believe that it has less, or more, than it told the
-// others.
+// damaged says what to do about a state or log that cannot be opened. A server without
+// them must not go on under its key: it would vote on what it has forgotten.
 func (c *Cluster) damaged(what string, err error) error {
-	return fmt.Errorf("this server's %s cannot be opened: %w; if its files are damaged and all other servers run, move %s away and start this one again: they send it theirs",
-		what, err, c.cfg.Dir)
+	return fmt.Errorf("this server's %s in %s cannot be opened: %w; if its files are damaged, "+
+		"take the server out on another one (rendezvous remove) and make a new one (rendezvous add)", what, c.cfg.Dir, err)
 }
 
 // dropLogBehind empties a log that ends before the state. The state then is
