@@ -322,3 +322,32 @@ func FuzzRumour(f *testing.F) {
 		}
 	})
 }
+
+// A server that comes later is told everything, and one that is taken out is not heard
+// any more.
+func TestServersComeAndGo(t *testing.T) {
+	hosts, ids := newHosts(t, 3)
+	a, b := startServer(t, hosts[0], ids[:2]), startServer(t, hosts[1], ids[:2])
+	late := startServer(t, hosts[2], ids)
+	first := newDevice(t)
+	a.announce(t, "alice1", first, 1)
+	harness.Await(t, "b to know", func() bool { return len(b.gossip.Find("alice1")) == 1 })
+	if len(late.gossip.Find("alice1")) != 0 {
+		t.Error("told to one that is not followed")
+	}
+	a.gossip.Follow(ids)
+	b.gossip.Follow(ids)
+	harness.Await(t, "the late one to know", func() bool { return len(late.gossip.Find("alice1")) == 1 })
+
+	b.gossip.Follow(ids[1:]) // a is out
+	harness.Await(t, "b to hang up on a", func() bool {
+		b.gossip.mu.Lock()
+		defer b.gossip.mu.Unlock()
+		for s := range b.gossip.inbound {
+			if s.Conn().RemotePeer() == ids[0] {
+				return false
+			}
+		}
+		return true
+	})
+}

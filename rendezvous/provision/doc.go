@@ -11,6 +11,7 @@
 //	NAME/cluster.pub
 //	NAME/cluster.json        all servers and balancers
 //	NAME/opaque.secrets      what the servers share to check passwords
+//	NAME/data, NAME/begun    its state, and that it has had one: made by the server itself
 //	NAME/balancer.key        a balancer's libp2p key
 //	NAME/cluster.pub
 //	NAME/balancer.json       where it listens
