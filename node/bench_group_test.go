@@ -51,7 +51,7 @@ type talk func(messages int)
 
 func newTalk(b *testing.B, w *world, members int, home func() string) talk {
 	b.Helper()
-	alice := w.listener(b, home(), "alice", "42", EventSent)
+	alice := w.listener(b, home(), "alice", "42")
 	if _, err := alice.CreateGroup(b.Context(), "g"); err != nil {
 		b.Fatal(err)
 	}
@@ -69,7 +69,6 @@ func newTalk(b *testing.B, w *world, members int, home func() string) talk {
 			if _, err := alice.SendGroup(b.Context(), "g", text); err != nil {
 				b.Fatal(err)
 			}
-			alice.hears()
 		}
 		for _, bob := range others {
 			for range messages {
