@@ -135,7 +135,12 @@ func (s *Store) Backup(w io.Writer) error {
 	if s.db == nil {
 		return ErrClosed
 	}
-	if _, err := s.db.Backup(w, 0); err != nil {
+	stream := s.db.NewStream()
+	// Each goroutine that reads begins a transaction of its own: with several, parts of
+	// the contents are newer than others, and where the position is, whoever restores
+	// them skips the log's entries that the other parts lack.
+	stream.NumGo = 1
+	if _, err := stream.Backup(w, 0); err != nil {
 		return fmt.Errorf("badger: backup: %w", err)
 	}
 	return nil
