@@ -3,13 +3,14 @@ package badger
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"runtime"
 	"testing"
 
 	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/pb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tryst-chat/tryst/rendezvous/directory"
 )
@@ -47,66 +48,64 @@ func TestBackupIsOfOneMoment(t *testing.T) {
 			return nil
 		})
 	}
-	if err := write(0); err != nil {
-		t.Fatal(err)
-	}
-	over, written := make(chan struct{}), make(chan error, 1)
-	go func() {
-		for n := uint64(1); ; n++ {
-			select {
-			case <-over:
-				written <- nil
-				return
-			default:
+	const rounds, each = 20, 300 // backups, and transactions while one begins
+	var last uint64
+	for range rounds {
+		written := make(chan error, 1)
+		begun := make(chan struct{})
+		go func() {
+			for n := range uint64(each) {
+				if err := write(last + n); err != nil {
+					written <- err
+					return
+				}
+				if n == 0 {
+					close(begun)
+				}
 			}
-			if err := write(n); err != nil {
-				written <- err
-				return
-			}
-			runtime.Gosched()
-		}
-	}()
-	for range 15 {
-		var backup bytes.Buffer
-		if err := s.Backup(&backup); err != nil {
+			written <- nil
+		}()
+		select {
+		case <-begun:
+		case err := <-written:
 			t.Fatal(err)
 		}
-		if found := restored(t, &backup, marks); len(found) != 1 {
+		var backup bytes.Buffer
+		if err := errors.Join(s.Backup(&backup), <-written); err != nil {
+			t.Fatal(err)
+		}
+		last += each
+		if found := numbers(t, &backup); len(found) != 1 {
 			t.Errorf("the backup is of %d moments: %v", len(found), found)
 		}
 	}
-	close(over)
-	if err := <-written; err != nil {
-		t.Fatal(err)
-	}
 }
 
-func mark(i int) []byte { return fmt.Appendf(nil, "%04d mark", i) }
+const suffix = " mark"
 
-// restored counts the places at which each number stands in a backup.
-func restored(t *testing.T, backup io.Reader, marks []int) map[uint64]int {
+func mark(i int) []byte { return fmt.Appendf(nil, "%04d"+suffix, i) }
+
+// numbers counts the places at which each number stands in a backup, which is lists of
+// versions, each behind its length.
+func numbers(t *testing.T, backup *bytes.Buffer) map[uint64]int {
 	t.Helper()
-	db, err := badger.Open(badger.DefaultOptions("").WithInMemory(true).WithLogger(nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if err := db.Load(backup, restoreWrites); err != nil {
-		t.Fatal(err)
+	newest := make(map[string]*pb.KV)
+	for backup.Len() > 0 {
+		list := &pb.KVList{}
+		length := binary.LittleEndian.Uint64(backup.Next(8))
+		if err := proto.Unmarshal(backup.Next(int(length)), list); err != nil {
+			t.Fatal(err)
+		}
+		for _, kv := range list.GetKv() {
+			known := newest[string(kv.GetKey())]
+			if bytes.HasSuffix(kv.GetKey(), []byte(suffix)) && (known == nil || known.GetVersion() < kv.GetVersion()) {
+				newest[string(kv.GetKey())] = kv
+			}
+		}
 	}
 	found := make(map[uint64]int)
-	err = db.View(func(txn *badger.Txn) error {
-		for _, i := range marks {
-			value, err := transaction{txn}.Get(mark(i))
-			if err != nil {
-				return err
-			}
-			found[binary.BigEndian.Uint64(value)]++
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, kv := range newest {
+		found[binary.BigEndian.Uint64(kv.GetValue())]++
 	}
 	return found
 }
