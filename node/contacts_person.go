@@ -88,8 +88,8 @@ func (n *Node) SetContactPolicy(ctx context.Context, policy string) (Contacts, e
 	return d.contacts.summary(), nil
 }
 
-// Accept lets an account in: what waits of it is shown, and what it writes from now on.
-func (n *Node) Accept(ctx context.Context, account string) (record.Account, error) {
+// about does something about an account that the person names, not their own.
+func (n *Node) about(ctx context.Context, account string, do func(*device, record.Account) error) (record.Account, error) {
 	d, done, err := n.use()
 	if err != nil {
 		return "", err
@@ -99,44 +99,38 @@ func (n *Node) Accept(ctx context.Context, account string) (record.Account, erro
 	if err != nil {
 		return "", err
 	}
-	if d.contacts.blocks(a) {
-		return "", blockedByYou(a)
-	}
-	return a, d.contacts.setStanding(ctx, a, roster.Accepted)
+	return a, do(d, a)
+}
+
+// Accept lets an account in: what waits of it is shown, and what it writes from now on.
+func (n *Node) Accept(ctx context.Context, account string) (record.Account, error) {
+	return n.about(ctx, account, func(d *device, a record.Account) error {
+		if d.contacts.blocks(a) {
+			return blockedByYou(a)
+		}
+		return d.contacts.setStanding(ctx, a, roster.Accepted)
+	})
 }
 
 // Block has nothing more shown of what an account writes, here or in groups, and
 // sends nothing to it. What waits in either direction is dropped.
-func (n *Node) Block(ctx context.Context, account string) (Blocking, error) {
-	d, done, err := n.use()
-	if err != nil {
-		return Blocking{}, err
-	}
-	defer done()
-	a, err := d.namedOther(ctx, account)
-	if err != nil {
-		return Blocking{}, err
-	}
-	err = d.contacts.setStanding(ctx, a, roster.Blocked)
-	return Blocking{Account: a, Groups: d.rooms.sharedWith(a)}, err
+func (n *Node) Block(ctx context.Context, account string) (blocked Blocking, err error) {
+	blocked.Account, err = n.about(ctx, account, func(d *device, a record.Account) error {
+		blocked.Groups = d.rooms.sharedWith(a)
+		return d.contacts.setStanding(ctx, a, roster.Blocked)
+	})
+	return blocked, err
 }
 
 // Unblock undoes Block. An account that was accepted before has to ask again, where
 // strangers have to.
 func (n *Node) Unblock(ctx context.Context, account string) (record.Account, error) {
-	d, done, err := n.use()
-	if err != nil {
-		return "", err
-	}
-	defer done()
-	a, err := d.namedOther(ctx, account)
-	if err != nil {
-		return "", err
-	}
-	if !d.contacts.blocks(a) {
-		return "", fail(CodeUsage, nil, "Type contacts to see who is.", "%s is not blocked.", a)
-	}
-	return a, d.contacts.setStanding(ctx, a, roster.Stranger)
+	return n.about(ctx, account, func(d *device, a record.Account) error {
+		if !d.contacts.blocks(a) {
+			return fail(CodeUsage, nil, "Type contacts to see who is.", "%s is not blocked.", a)
+		}
+		return d.contacts.setStanding(ctx, a, roster.Stranger)
+	})
 }
 
 // namedOther returns the account that a person names, which is somebody else's. One

@@ -113,20 +113,25 @@ func (r *rooms) putAcks(tx *store.Tx, fx *effects, s group.State, a group.Acks) 
 
 // reviewAcks waits no longer for devices that need nothing more of a group.
 func (r *rooms) reviewAcks(id record.GroupID) {
-	err := r.d.commit(func(tx *store.Tx, fx *effects) error {
+	err := r.changeAcks(id, func(_ *store.Tx, _ *effects, _ group.State, a group.Acks) group.Acks { return a })
+	if err != nil {
+		r.d.log.Error("who has what was not reviewed", "err", err)
+	}
+}
+
+// changeAcks changes who has what, in a transaction.
+func (r *rooms) changeAcks(id record.GroupID, change func(*store.Tx, *effects, group.State, group.Acks) group.Acks) error {
+	return r.d.commit(func(tx *store.Tx, fx *effects) error {
 		s, ok := r.state(id)
-		if _, waits := tx.Meta(acksName(id)); !ok || !waits {
+		if !ok {
 			return nil
 		}
 		a, err := r.acks(tx, id)
 		if err != nil {
 			return err
 		}
-		return r.putAcks(tx, fx, s, a)
+		return r.putAcks(tx, fx, s, change(tx, fx, s, a))
 	})
-	if err != nil {
-		r.d.log.Error("who has what was not reviewed", "err", err)
-	}
 }
 
 // noteOwn keeps what has become of a message to a group.
@@ -163,17 +168,9 @@ func (r *rooms) noteHave(id record.GroupID, device peer.ID, have []wire.Have) er
 	if err != nil || !news {
 		return err
 	}
-	return r.d.commit(func(tx *store.Tx, fx *effects) error {
-		s, ok := r.state(id)
-		if !ok {
-			return nil
-		}
-		a, err := r.acks(tx, id)
-		if err != nil {
-			return err
-		}
+	return r.changeAcks(id, func(_ *store.Tx, _ *effects, _ group.State, a group.Acks) group.Acks {
 		a, _ = a.Has(device, have)
-		return r.putAcks(tx, fx, s, a)
+		return a
 	})
 }
 
@@ -200,16 +197,16 @@ func (r *rooms) receivedOne(tx *store.Tx, fx *effects, from group.Member, id wir
 }
 
 // acknowledge tells the authors of messages that this device has them.
-func (r *rooms) acknowledge(tx *store.Tx, fx *effects, s group.State, delivered []group.Delivered) error {
+func (r *rooms) acknowledge(tx *store.Tx, fx *effects, s group.State, all []opened) error {
 	away := newAnswers()
-	for _, m := range delivered {
+	for _, m := range all {
 		if m.From.Device == r.d.self.Device {
 			continue
 		}
 		if r.here(m.From.Device) {
 			fx.after(func() { r.repairs.add(s.ID(), m.From.Device, r.ackWait(s)) })
-		} else if content, err := wire.ParseGroupContent(m.Content); err == nil {
-			away.received(letter{from: m.From.Account, device: m.From.Device, id: content.ID})
+		} else if m.valid {
+			away.received(letter{from: m.From.Account, device: m.From.Device, id: m.said.ID})
 		}
 	}
 	return away.send(r.d, tx, fx)
@@ -300,15 +297,7 @@ func groupLetter(tx *store.Tx, id record.GroupID, l group.ToStore) (client.Group
 
 // stored notes what the servers keep.
 func (r *rooms) stored(id record.GroupID, which []group.ToStore) error {
-	return r.d.commit(func(tx *store.Tx, fx *effects) error {
-		s, ok := r.state(id)
-		if !ok {
-			return nil
-		}
-		a, err := r.acks(tx, id)
-		if err != nil {
-			return err
-		}
+	return r.changeAcks(id, func(tx *store.Tx, fx *effects, s group.State, a group.Acks) group.Acks {
 		a, stored := a.Stored(which)
 		for _, at := range stored {
 			r.eachOwn(tx, at, func(own store.Own) {
@@ -316,7 +305,7 @@ func (r *rooms) stored(id record.GroupID, which []group.ToStore) error {
 				fx.tell(Event{Kind: EventStored, ID: own.ID.String(), Group: s.Name()})
 			})
 		}
-		return r.putAcks(tx, fx, s, a)
+		return a
 	})
 }
 

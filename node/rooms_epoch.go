@@ -47,7 +47,7 @@ func (r *rooms) run(ctx context.Context) error {
 		}
 		for _, s := range r.all() {
 			r.makeRound(s)
-			r.reviewOrder(s)
+			r.reviewOrder(s.ID(), time.Now())
 			r.pursueHistory(s.ID())
 			if r.renewalDue(s) {
 				r.d.errands.do(func(ctx context.Context) { r.rekey(ctx, s.ID(), s.Epoch()) })

@@ -55,38 +55,55 @@ func (r *rooms) spokenAfter(tx *store.Tx, s group.State, at group.Place) ([]wire
 	return after, r.putBuffer(tx, s.ID(), b)
 }
 
-// spoken is what a group message says, and who.
-type spoken struct {
-	from    group.Member
-	content wire.GroupContent
+// opened is a group message that has opened.
+type opened struct {
+	group.Delivered
+	place causal.Place
+	said  wire.GroupContent
+	valid bool // otherwise it takes its turn and says nothing
+}
+
+// openAll reads what messages say, and puts each sender's in order.
+func (r *rooms) openAll(delivered []group.Delivered) []opened {
+	all := make([]opened, len(delivered))
+	for i, m := range delivered {
+		said, err := wire.ParseGroupContent(m.Content)
+		if err != nil {
+			r.d.log.Warn("a group message's content is not valid and is dropped", "peer", m.From.Device, "err", err)
+		}
+		all[i] = opened{m, causal.Place{Chain: m.Sealed.Chain, Iteration: m.Sealed.Iteration}, said, err == nil}
+	}
+	slices.SortStableFunc(all, func(x, y opened) int {
+		return cmp.Or(slices.Compare(x.place.Chain[:], y.place.Chain[:]), cmp.Compare(x.place.Iteration, y.place.Iteration))
+	})
+	return all
 }
 
 // inTurn takes messages that have opened and shows those whose turn it is, and those
 // that waited for them. s is the group after all of them.
-func (r *rooms) inTurn(tx *store.Tx, fx *effects, s group.State, delivered []group.Delivered) error {
+func (r *rooms) inTurn(tx *store.Tx, fx *effects, s group.State, all []opened) error {
 	b, err := r.buffer(tx, s.ID())
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(delivered, func(x, y group.Delivered) int {
-		return cmp.Or(slices.Compare(x.Sealed.Chain[:], y.Sealed.Chain[:]), cmp.Compare(x.Sealed.Iteration, y.Sealed.Iteration))
-	})
-	now := time.Now()
-	for _, m := range delivered {
-		content, err := wire.ParseGroupContent(m.Content)
-		if err != nil {
-			r.d.log.Warn("a group message's content is not valid and is dropped", "peer", m.From.Device, "err", err)
-		}
+	now, fresh := time.Now(), make(map[causal.Place]opened, len(all))
+	for _, m := range all {
+		fresh[m.place] = m
 		var ready []causal.Place
-		at := causal.Place{Chain: m.Sealed.Chain, Iteration: m.Sealed.Iteration}
-		tx.PutEarly(s.ID(), at.Chain, at.Iteration, store.Early{From: m.From.Account, Device: m.From.Device, Content: m.Content})
 		b, ready = b.Add(causal.Message{
-			Place: at, Base: min(at.Iteration, s.Outstanding(at.Chain)), Length: content.ChainLength, After: r.awaited(s, content),
+			Place: m.place, Base: min(m.place.Iteration, s.Outstanding(m.place.Chain)),
+			Length: m.said.ChainLength, After: r.awaited(s, m.said),
 		}, now)
-		if err := r.showAll(tx, fx, s, ready); err != nil {
+		if err := r.showAll(tx, fx, s, ready, fresh); err != nil {
 			return err
 		}
-		if b.Waiting(at) && len(content.After) > 0 { // whoever wrote it has what it follows
+	}
+	for _, m := range all {
+		if !b.Waiting(m.place) {
+			continue
+		}
+		tx.PutEarly(s.ID(), m.place.Chain, m.place.Iteration, store.Early{From: m.From.Account, Device: m.From.Device, Content: m.Content})
+		if len(m.said.After) > 0 { // whoever wrote it has what it follows
 			fx.after(func() { r.repairs.add(s.ID(), m.From.Device, repairDelay) })
 		}
 	}
@@ -105,18 +122,24 @@ func (r *rooms) awaited(s group.State, content wire.GroupContent) (after []causa
 	return after
 }
 
-// showAll shows messages whose turn it is.
-func (r *rooms) showAll(tx *store.Tx, fx *effects, s group.State, ready []causal.Place) error {
+// showAll shows messages whose turn it is: those that have just come, and those that
+// are kept because they came early.
+func (r *rooms) showAll(tx *store.Tx, fx *effects, s group.State, ready []causal.Place, fresh map[causal.Place]opened) error {
 	for _, p := range ready {
-		h, ok := tx.TakeEarly(s.ID(), p.Chain, p.Iteration)
-		if !ok {
+		m, just := fresh[p]
+		if !just {
+			early, ok := tx.TakeEarly(s.ID(), p.Chain, p.Iteration)
+			if !ok {
+				continue
+			}
+			m.From = group.Member{Account: early.From, Device: early.Device}
+			said, err := wire.ParseGroupContent(early.Content)
+			m.said, m.valid = said, err == nil
+		}
+		if !m.valid {
 			continue
 		}
-		content, err := wire.ParseGroupContent(h.Content)
-		if err != nil {
-			continue // inTurn has said so
-		}
-		if err := r.show(tx, fx, s, spoken{group.Member{Account: h.From, Device: h.Device}, content}); err != nil {
+		if err := r.show(tx, fx, s, m); err != nil {
 			return err
 		}
 	}
@@ -124,51 +147,50 @@ func (r *rooms) showAll(tx *store.Tx, fx *effects, s group.State, ready []causal
 }
 
 // show puts a message into the group's conversation and tells of it.
-func (r *rooms) show(tx *store.Tx, fx *effects, s group.State, m spoken) error {
-	now, content := time.Now(), m.content
-	if tx.Seen(m.from.Device, content.ID) {
+func (r *rooms) show(tx *store.Tx, fx *effects, s group.State, m opened) error {
+	now, content := time.Now(), m.said
+	if tx.Seen(m.From.Device, content.ID) {
 		return nil
 	}
-	tx.MarkSeen(m.from.Device, content.ID, now)
-	if r.d.contacts.blocks(m.from.Account) {
+	tx.MarkSeen(m.From.Device, content.ID, now)
+	if r.d.contacts.blocks(m.From.Account) {
 		return nil // it is in the log for the other members
 	}
 	switch body := content.Body.(type) {
 	case wire.Text:
 		tx.Append(store.Message{
-			ID: content.ID, Conversation: conversation(s.Name()), From: m.from.Account, Device: m.from.Device, Text: string(body),
+			ID: content.ID, Conversation: conversation(s.Name()), From: m.From.Account, Device: m.From.Device, Text: string(body),
 			SentAt: content.SentAt, ReceivedAt: now,
 		})
-		fx.tell(Event{Kind: EventMessage, ID: content.ID.String(), At: content.SentAt, From: m.from.Account, Group: s.Name(), Text: string(body)})
+		fx.tell(Event{Kind: EventMessage, ID: content.ID.String(), At: content.SentAt, From: m.From.Account, Group: s.Name(), Text: string(body)})
 	case wire.FileOffer:
-		if m.from.Device == r.d.self.Device {
+		if m.From.Device == r.d.self.Device {
 			return nil // one's own, back after its home was restored: there is nobody to fetch it from
 		}
-		return r.d.files.offeredToGroup(tx, fx, s.Name(), m.from, content, body)
+		return r.d.files.offeredToGroup(tx, fx, s.Name(), m.From, content, body)
 	}
 	return nil
 }
 
 // reviewOrder tells of what keeps messages waiting, and shows those that have waited
 // long enough.
-func (r *rooms) reviewOrder(s group.State) {
+func (r *rooms) reviewOrder(id record.GroupID, now time.Time) {
 	r.mu.RLock()
-	at, ok := r.byID[s.ID()]
+	at, ok := r.byID[id]
 	holds := ok && at.holds
 	r.mu.RUnlock()
 	if !holds {
 		return
 	}
 	err := r.d.commit(func(tx *store.Tx, fx *effects) error {
-		s, ok := r.state(s.ID())
+		s, ok := r.state(id)
 		if !ok {
 			return nil
 		}
-		b, err := r.buffer(tx, s.ID())
+		b, err := r.buffer(tx, id)
 		if err != nil {
 			return err
 		}
-		now := time.Now()
 		for _, g := range b.Gaps(now) {
 			r.tellGap(fx, s, g)
 		}
@@ -179,10 +201,10 @@ func (r *rooms) reviewOrder(s group.State) {
 				ID: wire.NewMessageID(), Conversation: conversation(s.Name()), From: from.Account, Missing: g.Missing, SentAt: now, ReceivedAt: now,
 			})
 		}
-		if err := r.showAll(tx, fx, s, ready); err != nil || len(ready) == 0 {
+		if err := r.showAll(tx, fx, s, ready, nil); err != nil || len(ready) == 0 {
 			return err
 		}
-		return r.putBuffer(tx, s.ID(), b)
+		return r.putBuffer(tx, id, b)
 	})
 	if err != nil {
 		r.d.log.Error("what waits to be shown was not reviewed", "err", err)

@@ -235,23 +235,22 @@ func (r *rooms) keep(tx *store.Tx, fx *effects, s group.State, delivered []group
 	if len(delivered) > 0 {
 		fx.after(func() { r.lively(s.ID()) })
 	}
-	now := time.Now()
-	for _, m := range delivered {
+	now, all := time.Now(), r.openAll(delivered)
+	for _, m := range all {
 		tx.LogGroup(s.ID(), store.Logged(m.Sealed), now)
 		r.keepOpening(tx, s, m.Sealed, m.Opening)
-		content, err := wire.ParseGroupContent(m.Content)
-		if err != nil {
-			continue // inTurn says so
+		if !m.valid {
+			continue
 		}
-		r.compareHeads(fx, s, m.From, content)
-		if content.ChainLength > s.Chain().Len() {
+		r.compareHeads(fx, s, m.From, m.said)
+		if m.said.ChainLength > s.Chain().Len() {
 			fx.after(func() { r.d.errands.do(func(ctx context.Context) { r.update(ctx, s.ID()) }) })
 		}
 	}
-	if err := r.inTurn(tx, fx, s, delivered); err != nil {
+	if err := r.inTurn(tx, fx, s, all); err != nil {
 		return err
 	}
-	if err := r.acknowledge(tx, fx, s, delivered); err != nil {
+	if err := r.acknowledge(tx, fx, s, all); err != nil {
 		return err
 	}
 	return r.put(tx, fx, s)

@@ -103,6 +103,8 @@ func (d *device) sealEntry(ctx context.Context, e outbox.Entry) (outbox.Entry, e
 			return sealed, err
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, findTimeout) // whoever waits to seal the same tries again
+	defer cancel()
 	keys, err := d.link.client.TakeKeys(ctx, e.To, []peer.ID{e.Device})
 	if err != nil {
 		return e, fmt.Errorf("take keys: %w", err)
