@@ -17,12 +17,7 @@ import (
 // in one go is told of as one request.
 const requestPause = time.Second
 
-func (c *contacts) signal() {
-	select {
-	case c.nudge <- struct{}{}:
-	default: // a token is there already
-	}
-}
+func (c *contacts) signal() { signal(c.nudge) }
 
 // holds reports whether a message has to wait for the person's word, or for those of
 // the same sender that wait.

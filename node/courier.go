@@ -76,15 +76,15 @@ func (c *courier) wake(to peer.ID, seq uint64) {
 	defer c.mu.Unlock()
 	l, ok := c.lanes[to]
 	if !ok {
-		l = &lane{to: to, nudge: make(chan struct{}, 1), unstored: make(chan struct{}, 1), moved: time.Now()}
+		l = &lane{to: to, nudge: make(chan struct{}, 1), unstored: make(chan struct{}, 1), changed: make(chan struct{}, 1), moved: time.Now()}
 		c.lanes[to] = l
 		if c.start != nil {
 			c.start(l)
 		}
 	}
 	l.upTo = max(l.upTo, seq)
-	l.signal()
-	l.signalStore()
+	signal(l.nudge)
+	signal(l.unstored)
 }
 
 // seen tells a device's lane, if it has one, that the device is there now.
@@ -93,7 +93,7 @@ func (c *courier) seen(device peer.ID) {
 	defer c.mu.Unlock()
 	if l, ok := c.lanes[device]; ok {
 		l.present = true
-		l.signal()
+		signal(l.nudge)
 	}
 }
 
@@ -184,19 +184,13 @@ type lane struct {
 	to       peer.ID
 	nudge    chan struct{} // holds a token when there is news
 	unstored chan struct{} // the same, for whoever gives it to the servers
+	changed  chan struct{} // holds a token when the servers may answer otherwise than before
 	sealing  sync.Mutex    // held while an entry is sealed that was not when it was put
 
 	upTo    uint64    // entries with a higher number stay
 	present bool      // the device has shown itself since the last look
 	away    bool      // the last attempt to reach it failed
 	moved   time.Time // when the device last took something, or the lane began
-}
-
-func (l *lane) signal() {
-	select {
-	case l.nudge <- struct{}{}:
-	default: // a token is there already
-	}
 }
 
 func (l *lane) nudged() bool { return len(l.nudge) > 0 }

@@ -174,7 +174,12 @@ func (d *device) close() error {
 // leaveKeys publishes this device's first prekeys, if it has not come to that, so that
 // who logs in and leaves at once can be written to.
 func (d *device) leaveKeys() {
-	if !d.link.client.Linked() || d.loggedOut {
+	published := false
+	err := d.store.View(func(tx *store.Tx) error {
+		_, published = tx.Meta(bundlePublished)
+		return nil
+	})
+	if err != nil || published || d.loggedOut {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), withdrawTimeout)

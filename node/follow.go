@@ -47,7 +47,7 @@ func (d *device) heed(n client.Notice) {
 		d.emit(Event{Kind: EventLink, Online: true, Text: "Connected to the servers."})
 		d.announce()
 		d.courier.linked()
-		d.rooms.storeSoon()
+		d.rooms.serversChanged()
 		d.errands.do(d.linked)
 	case client.Unlinked:
 		d.log.Info("the server is gone", "err", n.Err)

@@ -43,12 +43,7 @@ const (
 func newMailbox(d *device) *mailbox { return &mailbox{d: d, wake: make(chan struct{}, 1)} }
 
 // look has the mailbox looked into.
-func (m *mailbox) look() {
-	select {
-	case m.wake <- struct{}{}:
-	default: // it is going to be
-	}
-}
+func (m *mailbox) look() { signal(m.wake) }
 
 // run takes mail as it comes, until the context ends.
 func (m *mailbox) run(ctx context.Context) {

@@ -43,20 +43,21 @@ const maxForeign = 1024
 
 // room is one group. Its fields are guarded by rooms.mu.
 type room struct {
-	state     group.State // as the store has it
-	rotation  *transport.Rotation
-	entered   chan struct{}             // closed when this device is on the epoch's topic
-	since     time.Time                 // when it began to wait for it
-	asked     map[peer.ID]time.Time     // for the secret
-	owed      map[peer.ID]arrival       // who has asked for it before the chain here let them in
-	round     time.Time                 // when members are asked next for what this device lacks
-	quiet     time.Duration             // how long it waits after that
-	renewal   time.Time                 // when this device begins the epoch that is due; zero: none is
-	begun     [16]byte                  // the own chain that was last spoken in, since this run began
-	holds     bool                      // messages wait for their turn
-	gaps      map[[16]byte]causal.Place // that the person was told of, by chain
-	waits     map[peer.ID]waitsFor      // since when devices lack what this one has said
-	mailWaits time.Time                 // since when mail is left with the servers; zero: none is
+	state      group.State // as the store has it
+	rotation   *transport.Rotation
+	entered    chan struct{}             // closed when this device is on the epoch's topic
+	since      time.Time                 // when it began to wait for it
+	asked      map[peer.ID]time.Time     // for the secret
+	owed       map[peer.ID]arrival       // who has asked for it before the chain here let them in
+	round      time.Time                 // when members are asked next for what this device lacks
+	quiet      time.Duration             // how long it waits after that
+	renewal    time.Time                 // when this device begins the epoch that is due; zero: none is
+	begun      [16]byte                  // the own chain that was last spoken in, since this run began
+	storeAfter time.Time                 // when the servers are given messages next, after they did not take some
+	holds      bool                      // messages wait for their turn
+	gaps       map[[16]byte]causal.Place // that the person was told of, by chain
+	waits      map[peer.ID]waitsFor      // since when devices lack what this one has said
+	mailWaits  time.Time                 // since when mail is left with the servers; zero: none is
 }
 
 // maxOwed bounds the devices that are remembered as having asked too early: all

@@ -228,12 +228,8 @@ func (r *rooms) keepStored(ctx context.Context) {
 		wait := storeReview
 		if r.d.link.client.Linked() {
 			for _, s := range r.all() {
-				more, err := r.storeFor(ctx, s)
-				if err != nil && ctx.Err() == nil {
-					r.d.log.Debug("the servers did not take a group's messages", "err", err)
-					wait = min(wait, storeRetry)
-				} else if more {
-					wait = min(wait, storeLook)
+				if more := r.storeFor(ctx, s); more {
+					wait = storeLook
 				}
 			}
 		}
@@ -241,16 +237,47 @@ func (r *rooms) keepStored(ctx context.Context) {
 	}
 }
 
-// storeSoon has groups looked at in which something may not be with everybody.
-func (r *rooms) storeSoon() {
-	select {
-	case r.unstored <- struct{}{}:
-	default: // a token is there already
+// storeFor gives the servers what they are to have of a group now, unless they did not
+// take it a moment ago. more says that some will be due soon.
+func (r *rooms) storeFor(ctx context.Context, s group.State) (more bool) {
+	if r.refusedLately(s.ID()) {
+		return true
 	}
+	more, err := r.storeDue(ctx, s)
+	if err != nil && ctx.Err() == nil {
+		r.d.log.Debug("the servers did not take a group's messages", "err", err)
+		r.mu.Lock()
+		if at, ok := r.byID[s.ID()]; ok {
+			at.storeAfter = time.Now().Add(retryAfter(err))
+		}
+		r.mu.Unlock()
+	}
+	return more
 }
 
-// storeFor gives the servers messages of a group. more says that some will be due soon.
-func (r *rooms) storeFor(ctx context.Context, s group.State) (more bool, err error) {
+func (r *rooms) refusedLately(id record.GroupID) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	at, ok := r.byID[id]
+	return ok && time.Now().Before(at.storeAfter)
+}
+
+// serversChanged has what they did not take given to the servers again: they may answer
+// otherwise now.
+func (r *rooms) serversChanged() {
+	r.mu.Lock()
+	for _, at := range r.byID {
+		at.storeAfter = time.Time{}
+	}
+	r.mu.Unlock()
+	signal(r.unstored)
+}
+
+// storeSoon has groups looked at in which something may not be with everybody.
+func (r *rooms) storeSoon() { signal(r.unstored) }
+
+// storeDue gives the servers messages of a group. more says that some will be due soon.
+func (r *rooms) storeDue(ctx context.Context, s group.State) (more bool, err error) {
 	var letters []client.GroupLetter
 	var which []group.ToStore
 	err = r.d.store.View(func(tx *store.Tx) error {

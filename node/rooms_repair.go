@@ -78,12 +78,7 @@ func (q *repairs) add(id record.GroupID, device peer.ID, after time.Duration) {
 	}
 }
 
-func (q *repairs) signal() {
-	select {
-	case q.changed <- struct{}{}:
-	default: // a token is there already
-	}
-}
+func (q *repairs) signal() { signal(q.changed) }
 
 // next takes out a repair that is due and makes its group busy. If there is none it
 // tells when there will be, at the earliest; 0 means that news is to be awaited.

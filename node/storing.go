@@ -41,19 +41,11 @@ const (
 	pathMailbox = "mailbox"
 )
 
-// signalStore says that there is news for keepStoring; the caller has the lock.
-func (l *lane) signalStore() {
-	select {
-	case l.unstored <- struct{}{}:
-	default: // a token is there already
-	}
-}
-
 func (c *courier) setAway(l *lane, away bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if l.away = away; away {
-		l.signalStore()
+		signal(l.unstored)
 	} else {
 		l.moved = time.Now()
 	}
@@ -71,7 +63,7 @@ func (c *courier) published(devices []peer.ID) {
 	defer c.mu.Unlock()
 	for _, device := range devices {
 		if l, ok := c.lanes[device]; ok {
-			l.signalStore()
+			l.serversChanged()
 		}
 	}
 }
@@ -81,8 +73,14 @@ func (c *courier) linked() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, l := range c.lanes {
-		l.signalStore()
+		l.serversChanged()
 	}
+}
+
+// serversChanged says that the servers may answer otherwise than before.
+func (l *lane) serversChanged() {
+	signal(l.unstored)
+	signal(l.changed)
 }
 
 // keepStoring gives a lane's entries to the servers when they have waited for their
@@ -98,28 +96,22 @@ func (c *courier) keepStoring(ctx context.Context, l *lane) {
 		if err == nil && wait == 0 {
 			stored, err = c.storeAll(ctx, l, entries, stored)
 		}
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case err != nil && ctx.Err() == nil:
 			c.d.log.Debug("the servers did not take what waits for a device", "peer", l.to, "err", err)
-			wait = storeRetry
-			if errors.Is(err, rwire.ErrFull) || errors.Is(err, rwire.ErrRefused) || errors.Is(err, rwire.ErrNoSpace) {
-				wait = storeRefused
-			}
-		}
-		if wait > 0 {
+			awaitSignal(ctx, l.changed, retryAfter(err)) // not for more of what they did not take
+		case wait > 0:
 			awaitSignal(ctx, l.unstored, wait)
 		}
 	}
 }
 
-// awaitSignal waits for a token, and at most so long.
-func awaitSignal(ctx context.Context, signal <-chan struct{}, most time.Duration) {
-	timer := time.NewTimer(most)
-	defer timer.Stop()
-	select {
-	case <-signal:
-	case <-timer.C:
-	case <-ctx.Done():
+// retryAfter is how long the servers are left alone after they did not take something.
+func retryAfter(err error) time.Duration {
+	if errors.Is(err, rwire.ErrFull) || errors.Is(err, rwire.ErrRefused) || errors.Is(err, rwire.ErrNoSpace) {
+		return storeRefused
 	}
+	return storeRetry
 }
 
 // toStore returns the entries after a number that the servers are to be given, or how
