@@ -5,12 +5,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
 
 	"github.com/tryst-chat/tryst/testnet"
+	"github.com/tryst-chat/tryst/testnet/harness/programs"
 	"github.com/tryst-chat/tryst/testnet/tour"
 )
 
@@ -39,9 +39,7 @@ func TestMain(m *testing.M) {
 var suite = &shared{}
 
 type shared struct {
-	programs sync.Once
-	dir      string
-	built    error
+	built programs.Once
 
 	start   sync.Once
 	net     *testnet.Testnet
@@ -49,18 +47,7 @@ type shared struct {
 }
 
 // bin returns the folder of the programs.
-func (s *shared) bin(t *testing.T) string {
-	t.Helper()
-	s.programs.Do(func() {
-		if s.dir, s.built = os.MkdirTemp("", "tryst-e2e-"); s.built == nil {
-			s.built = testnet.Build(context.Background(), filepath.Join(s.dir, "bin"))
-		}
-	})
-	if s.built != nil {
-		t.Fatal(s.built)
-	}
-	return filepath.Join(s.dir, "bin")
-}
+func (s *shared) bin(t *testing.T) string { return s.built.Bin(t) }
 
 // testnet returns the shared testnet of three servers.
 func (s *shared) testnet(t *testing.T) *testnet.Testnet {
@@ -80,9 +67,7 @@ func (s *shared) close() error {
 	if s.net != nil {
 		err = s.net.Stop()
 	}
-	if s.dir != "" {
-		os.RemoveAll(s.dir)
-	}
+	s.built.Remove()
 	return err
 }
 

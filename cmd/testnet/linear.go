@@ -59,15 +59,7 @@ func tryToBreak(ctx context.Context, options linear.Options, asJSON bool, out io
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		err = report.JSON(out)
-	} else {
-		report.Print(out)
-	}
-	if err == nil && !report.Good {
-		err = errViolated
-	}
-	return err
+	return tell(report, report.Good, asJSON, out)
 }
 
 func failOver(ctx context.Context, options linear.Options, times int, out io.Writer) error {

@@ -24,6 +24,25 @@ there is no violation.
 What is left to chance is drawn from a seed, which is printed. The same seed
 plays the same faults and messages again; the machine decides how they meet.`
 
+// verdict is what a run found.
+type verdict interface {
+	JSON(io.Writer) error
+	Print(io.Writer)
+}
+
+// tell prints a verdict, and returns errViolated for a bad one.
+func tell(v verdict, good, asJSON bool, out io.Writer) (err error) {
+	if asJSON {
+		err = v.JSON(out)
+	} else {
+		v.Print(out)
+	}
+	if err == nil && !good {
+		err = errViolated
+	}
+	return err
+}
+
 // errViolated ends a run that found something.
 var errViolated = errors.New("what must not be was found; see above")
 
@@ -68,16 +87,8 @@ func play(ctx context.Context, name string, options scenario.Options, asJSON boo
 		return err
 	}
 	report, err := s.Run(ctx, options)
-	if err != nil {
+	if err != nil && report.Scenario == "" {
 		return err
 	}
-	if asJSON {
-		err = report.JSON(out)
-	} else {
-		report.Print(out)
-	}
-	if err == nil && !report.Good {
-		err = errViolated
-	}
-	return err
+	return errors.Join(err, tell(report, report.Good, asJSON, out)) // what was found counts, however the run ended
 }

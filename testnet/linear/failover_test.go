@@ -1,6 +1,10 @@
 package linear
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/tryst-chat/tryst/testnet/harness/programs"
+)
 
 // Whichever machine is killed, no request fails: clients ask elsewhere, or wait until
 // there is somebody to ask. Where there are two balancers nobody waits for one that is
@@ -14,11 +18,11 @@ func TestNoRequestFails(t *testing.T) {
 		"two balancers": {Rounds: []Kill{KillBalancer, KillBalancer, KillLeader, KillBalancer}, Balancers: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, err := Fail(t.Context(), Options{Seed: *seed, Bin: bin(t), Progress: logged{t}}, plan)
+			f, err := Fail(t.Context(), Options{Seed: *seed, Bin: built.Bin(t), Progress: programs.Log{TB: t}}, plan)
 			if err != nil {
 				t.Fatal(err)
 			}
-			f.Print(logged{t})
+			f.Print(programs.Log{TB: t})
 			if len(f.Failed) > 0 {
 				t.Errorf("%d of %d requests failed", len(f.Failed), f.Requests)
 			}

@@ -1,18 +1,15 @@
 package linear
 
 import (
-	"context"
 	"flag"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/tryst-chat/tryst/testnet"
 	"github.com/tryst-chat/tryst/testnet/broken"
+	"github.com/tryst-chat/tryst/testnet/harness/programs"
 	"github.com/tryst-chat/tryst/testnet/linear/check"
 )
 
@@ -28,53 +25,26 @@ const controlled = 15 * time.Second
 func TestMain(m *testing.M) {
 	flag.Parse()
 	status := m.Run()
-	if programs.dir != "" {
-		os.RemoveAll(programs.dir)
-	}
+	built.Remove()
 	os.Exit(status)
 }
 
-// programs are built once.
-var programs struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-func bin(t *testing.T) string {
-	t.Helper()
-	programs.once.Do(func() {
-		if programs.dir, programs.err = os.MkdirTemp("", "tryst-linear-bin-"); programs.err == nil {
-			programs.err = testnet.Build(context.Background(), filepath.Join(programs.dir, "bin"))
-		}
-	})
-	if programs.err != nil {
-		t.Fatal(programs.err)
-	}
-	return filepath.Join(programs.dir, "bin")
-}
-
-// logged sends a run's progress to the test's log.
-type logged struct{ t *testing.T }
-
-func (l logged) Write(b []byte) (int, error) {
-	l.t.Logf("%s", b)
-	return len(b), nil
-}
+// built are the programs.
+var built programs.Once
 
 // Whatever happens to leaders, there is one order that explains every answer.
 func TestLinearizable(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
-	r, err := Run(t.Context(), Options{For: *length, Seed: *seed, Bin: bin(t), Progress: logged{t}})
+	r, err := Run(t.Context(), Options{For: *length, Seed: *seed, Bin: built.Bin(t), Progress: programs.Log{TB: t}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.Uncut != "" && os.Getenv("CI") == "true" {
 		t.Errorf("the network was not cut: %s", r.Uncut)
 	}
-	r.Print(logged{t})
+	r.Print(programs.Log{TB: t})
 	if !r.Good {
 		t.Errorf("seed %d: %d violations, %d objects undecided; kept in %s", r.Seed, len(r.Violations), len(r.Undecided), r.Dir)
 	}
@@ -91,7 +61,7 @@ func TestControls(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := broken.Read(t, "../..", name)
-			r, err := Run(t.Context(), Options{For: controlled, Seed: *seed, Bin: c.Build(t, bin(t), "rendezvous"), Progress: logged{t}})
+			r, err := Run(t.Context(), Options{For: controlled, Seed: *seed, Bin: c.Build(t, built.Bin(t), "rendezvous"), Progress: programs.Log{TB: t}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +69,7 @@ func TestControls(t *testing.T) {
 			if !slices.ContainsFunc(r.Violations, func(v check.Violation) bool { return strings.Contains(v.What, want) }) {
 				t.Errorf("seed %d: %s That was not found, but %v.", r.Seed, c.About, r.Violations)
 			}
-			r.Print(logged{t})
+			r.Print(programs.Log{TB: t})
 		})
 	}
 }

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"flag"
 	"os"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/tryst-chat/tryst/testnet"
 	"github.com/tryst-chat/tryst/testnet/broken"
 	"github.com/tryst-chat/tryst/testnet/confine"
+	"github.com/tryst-chat/tryst/testnet/harness/programs"
 	"github.com/tryst-chat/tryst/testnet/scenario/check"
 )
 
@@ -28,39 +26,12 @@ const testPatience = time.Minute
 func TestMain(m *testing.M) {
 	flag.Parse()
 	status := m.Run()
-	if programs.dir != "" {
-		os.RemoveAll(programs.dir)
-	}
+	built.Remove()
 	os.Exit(status)
 }
 
-// programs are built once.
-var programs struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-func bin(t *testing.T) string {
-	t.Helper()
-	programs.once.Do(func() {
-		if programs.dir, programs.err = os.MkdirTemp("", "tryst-scenarios-"); programs.err == nil {
-			programs.err = testnet.Build(context.Background(), filepath.Join(programs.dir, "bin"))
-		}
-	})
-	if programs.err != nil {
-		t.Fatal(programs.err)
-	}
-	return filepath.Join(programs.dir, "bin")
-}
-
-// logged sends a run's progress to the test's log.
-type logged struct{ t *testing.T }
-
-func (l logged) Write(b []byte) (int, error) {
-	l.t.Logf("%s", b)
-	return len(b), nil
-}
+// built are the programs.
+var built programs.Once
 
 func TestScenarios(t *testing.T) {
 	if testing.Short() {
@@ -72,7 +43,7 @@ func TestScenarios(t *testing.T) {
 			if s.Long && !*full {
 				t.Skip("it takes many minutes; for all of them, type: go test ./testnet/scenario -full -timeout 2h")
 			}
-			o := Options{Seed: *seed, Small: !*full, Bin: bin(t), Progress: logged{t}, Patience: testPatience}
+			o := Options{Seed: *seed, Small: !*full, Bin: built.Bin(t), Progress: programs.Log{TB: t}, Patience: testPatience}
 			if *full {
 				o.Patience = 0
 			}
@@ -87,7 +58,7 @@ func TestScenarios(t *testing.T) {
 			if !r.Good {
 				t.Errorf("%d violations", len(r.Violations))
 			}
-			r.Print(logged{t})
+			r.Print(programs.Log{TB: t})
 		})
 	}
 }
@@ -131,7 +102,7 @@ func TestControls(t *testing.T) {
 			t.Parallel()
 			c := broken.Read(t, "../..", name)
 			const soon = 10 * time.Second // what is broken does not mend itself
-			r, err := ordeal.Run(t.Context(), Options{Seed: *seed, Small: true, Bin: c.Build(t, bin(t), "tryst"), Progress: logged{t}, Patience: soon})
+			r, err := ordeal.Run(t.Context(), Options{Seed: *seed, Small: true, Bin: c.Build(t, built.Bin(t), "tryst"), Progress: programs.Log{TB: t}, Patience: soon})
 			if err != nil {
 				t.Fatal(err)
 			}
