@@ -26,8 +26,8 @@ type direction struct {
 var directions = []direction{
 	{"rendezvous", nil,
 		"servers introduce people and never read: what they know must not depend on what nodes say to each other"},
-	{"balancer", []string{"rendezvous/wire", "rendezvous/record"},
-		"the balancer carries ciphertext: it needs the words of its own protocols and certificates, and nothing that could read"},
+	{"balancer", []string{"rendezvous/quota", "rendezvous/record", "rendezvous/wire"},
+		"the balancer carries ciphertext: it needs the words of its own protocols, certificates and limits, and nothing that could read"},
 	{"node", []string{"rendezvous/client", "rendezvous/record", "rendezvous/wire"},
 		"a node uses servers as a client: a change inside the servers must not be able to break it"},
 	{"node/store", []string{"node/account", "node/group", "node/key", "node/outbox", "node/roster", "node/session", "node/transfer", "node/crypto", "node/wire", "rendezvous/record"},
@@ -47,7 +47,7 @@ var directions = []direction{
 // values, and what they do can be replayed.
 var pure = []string{
 	"node/account", "node/causal", "node/crypto", "node/group", "node/key", "node/outbox", "node/roster", "node/session", "node/transfer", "node/wire",
-	"rendezvous/auth", "rendezvous/directory", "rendezvous/record", "rendezvous/wire",
+	"rendezvous/auth", "rendezvous/directory", "rendezvous/quota", "rendezvous/record", "rendezvous/wire",
 	"balancer/pool", "cmd/tryst/command", "testnet/scenario/check", "testnet/linear/check",
 }
 
