@@ -119,6 +119,7 @@ func TestRestoredHome(t *testing.T) {
 
 	alice = w.reopen(home, "alice42")
 	alice.sees("that the home was restored", isRestoreNotice)
+	alice.hurries("g1") // the others' words follow hers, which she has lost
 	for i := range 3 {
 		alice.says("bob7", fmt.Sprintf("again %d", i))
 		bob.sees("it", text(fmt.Sprintf("again %d", i)))
@@ -211,6 +212,7 @@ func TestRestoredHomeOfAnotherEpoch(t *testing.T) {
 	for _, p := range []*person{bob, carol} {
 		p.seesAsked(alice)
 	}
+	alice.hurries("g1")
 	alice.tells("g1", "again, from alice", bob, carol)
 	bob.tells("g1", "again, from bob", alice, carol)
 	carol.tells("g1", "again, from carol", alice, bob)

@@ -1,7 +1,9 @@
 package node
 
 import (
+	"context"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,6 +72,29 @@ func TestGapsAreShown(t *testing.T) {
 	if n := len(bob.all(func(e Event) bool { return e.Kind == EventGap })); n > 1 {
 		t.Errorf("told %d times", n)
 	}
+}
+
+// hurries has a person wait for nothing that is missing in a group, until the test ends:
+// what a device has lost for good, or never had the key of, is not what the test is
+// about.
+func (p *person) hurries(group record.GroupName) {
+	p.Helper()
+	rooms, id := p.device.rooms, p.groupID(group)
+	ctx, cancel := context.WithCancel(p.Context())
+	var hurrying sync.WaitGroup
+	hurrying.Go(func() {
+		look := time.NewTicker(50 * time.Millisecond)
+		defer look.Stop()
+		for {
+			select {
+			case <-look.C:
+				rooms.reviewOrder(id, time.Now().Add(causal.Patience))
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	p.Cleanup(func() { cancel(); hurrying.Wait() })
 }
 
 // A gap that can be filled is: what was lost on one way comes by another, and nothing is

@@ -78,7 +78,8 @@ func (r *rooms) awaitAcks(tx *store.Tx, fx *effects, s group.State, id wire.Mess
 }
 
 // putAcks stores who has what, and tells of what is new: that a message is with a first
-// device of somebody else, and that it is with all.
+// device of somebody else, that the servers have it for all who lack it, and that it is
+// with all.
 func (r *rooms) putAcks(tx *store.Tx, fx *effects, s group.State, a group.Acks) error {
 	a = a.Keep(func(m group.Member) bool { return r.isMember(s.ID(), m.Device) })
 	a, reached := a.Reached(r.d.self.Account)
@@ -100,6 +101,13 @@ func (r *rooms) putAcks(tx *store.Tx, fx *effects, s group.State, a group.Acks) 
 			fx.tell(Event{Kind: EventDelivered, ID: own.ID.String(), Group: s.Name()})
 		})
 	}
+	a, kept := a.Kept()
+	for _, at := range kept {
+		r.eachOwn(tx, at, func(own store.Own) {
+			r.noteOwn(tx, own, outbox.Stored)
+			fx.tell(Event{Kind: EventStored, ID: own.ID.String(), Group: s.Name()})
+		})
+	}
 	raw, err := a.MarshalBinary()
 	if err != nil {
 		return err
@@ -113,14 +121,14 @@ func (r *rooms) putAcks(tx *store.Tx, fx *effects, s group.State, a group.Acks) 
 
 // reviewAcks waits no longer for devices that need nothing more of a group.
 func (r *rooms) reviewAcks(id record.GroupID) {
-	err := r.changeAcks(id, func(_ *store.Tx, _ *effects, _ group.State, a group.Acks) group.Acks { return a })
+	err := r.changeAcks(id, func(a group.Acks) group.Acks { return a })
 	if err != nil {
 		r.d.log.Error("who has what was not reviewed", "err", err)
 	}
 }
 
 // changeAcks changes who has what, in a transaction.
-func (r *rooms) changeAcks(id record.GroupID, change func(*store.Tx, *effects, group.State, group.Acks) group.Acks) error {
+func (r *rooms) changeAcks(id record.GroupID, change func(group.Acks) group.Acks) error {
 	return r.d.commit(func(tx *store.Tx, fx *effects) error {
 		s, ok := r.state(id)
 		if !ok {
@@ -130,7 +138,7 @@ func (r *rooms) changeAcks(id record.GroupID, change func(*store.Tx, *effects, g
 		if err != nil {
 			return err
 		}
-		return r.putAcks(tx, fx, s, change(tx, fx, s, a))
+		return r.putAcks(tx, fx, s, change(a))
 	})
 }
 
@@ -168,7 +176,7 @@ func (r *rooms) noteHave(id record.GroupID, device peer.ID, have []wire.Have) er
 	if err != nil || !news {
 		return err
 	}
-	return r.changeAcks(id, func(_ *store.Tx, _ *effects, _ group.State, a group.Acks) group.Acks {
+	return r.changeAcks(id, func(a group.Acks) group.Acks {
 		a, _ = a.Has(device, have)
 		return a
 	})
@@ -324,16 +332,7 @@ func groupLetter(tx *store.Tx, id record.GroupID, l group.ToStore) (client.Group
 
 // stored notes what the servers keep.
 func (r *rooms) stored(id record.GroupID, which []group.ToStore) error {
-	return r.changeAcks(id, func(tx *store.Tx, fx *effects, s group.State, a group.Acks) group.Acks {
-		a, stored := a.Stored(which)
-		for _, at := range stored {
-			r.eachOwn(tx, at, func(own store.Own) {
-				r.noteOwn(tx, own, outbox.Stored)
-				fx.tell(Event{Kind: EventStored, ID: own.ID.String(), Group: s.Name()})
-			})
-		}
-		return a
-	})
+	return r.changeAcks(id, func(a group.Acks) group.Acks { return a.Stored(which) })
 }
 
 // due returns which devices have lacked something for so long that the servers are

@@ -30,7 +30,7 @@ type ackChain struct {
 	first   uint32      // all before it are with every device, or were never sent
 	next    uint32      // the number of the next message
 	reached uint32      // all before it are with a device of another account
-	stored  uint32      // all before it are with every device or with the servers
+	stored  uint32      // all before it are with every device or with the servers, as Kept has told
 	devices []ackDevice // in ascending order of device
 }
 
@@ -68,6 +68,14 @@ func (d ackDevice) until() uint32 {
 		return d.missing[0]
 	}
 	return d.next
+}
+
+// coveredUntil is the first message that neither the device has nor the servers for it.
+func (d ackDevice) coveredUntil() uint32 {
+	if i, _ := slices.BinarySearch(d.missing, d.stored); i < len(d.missing) {
+		return d.missing[i]
+	}
+	return max(d.stored, d.next)
 }
 
 // Sent notes a message that has just been sealed for some devices: the chain's next
@@ -248,7 +256,7 @@ func (a Acks) ToStore(due func(Member) bool, limit int) (letters []ToStore) {
 		devices := slices.DeleteFunc(slices.Clone(c.devices), func(d ackDevice) bool { return !due(d.Member) })
 		from := c.next
 		for _, d := range devices {
-			from = min(from, max(d.stored, d.until()))
+			from = min(from, d.coveredUntil())
 		}
 		for n := from; n < c.next && len(letters) < limit; n++ {
 			l := ToStore{Place: Place{c.id, n}}
@@ -265,9 +273,8 @@ func (a Acks) ToStore(due func(Member) bool, limit int) (letters []ToStore) {
 	return letters
 }
 
-// Stored notes that the servers keep messages, as ToStore returned them. It also
-// returns those of them that are now everywhere or with the servers.
-func (a Acks) Stored(letters []ToStore) (Acks, []Range) {
+// Stored notes that the servers keep messages, as ToStore returned them.
+func (a Acks) Stored(letters []ToStore) Acks {
 	a = a.clone()
 	for _, l := range letters {
 		for i := range a.chains {
@@ -282,19 +289,29 @@ func (a Acks) Stored(letters []ToStore) (Acks, []Range) {
 			}
 		}
 	}
-	var stored []Range
+	return a
+}
+
+// Kept returns the messages that have come to be with every device or with the servers
+// for it since it was last called, without those that are with every device. Which of
+// the two is the last to be known of a message is chance: the servers' word that they
+// keep it for one device, or another device's that it has it.
+func (a Acks) Kept() (Acks, []Range) {
+	a = a.clone()
+	var kept []Range
 	for i := range a.chains {
 		c := &a.chains[i]
-		until := c.next
+		until, everywhere := c.next, c.next
 		for _, d := range c.devices {
-			until = min(until, max(d.stored, d.until()))
+			until = min(until, d.coveredUntil())
+			everywhere = min(everywhere, d.until())
 		}
-		if until > c.stored {
-			stored = append(stored, Range{c.id, c.stored, until})
-			c.stored = until
+		if from := max(c.stored, c.first, everywhere); until > from {
+			kept = append(kept, Range{c.id, from, until})
 		}
+		c.stored = max(c.stored, until)
 	}
-	return a, stored
+	return a, kept
 }
 
 // Waits returns, for each device that lacks something, the first message that it lacks
@@ -314,7 +331,7 @@ func (a Acks) Waits() map[peer.ID]Place {
 // Uncovered reports whether some message is neither everywhere nor with the servers.
 func (a Acks) Uncovered() bool {
 	return slices.ContainsFunc(a.chains, func(c ackChain) bool {
-		return slices.ContainsFunc(c.devices, func(d ackDevice) bool { return max(d.stored, d.until()) < c.next })
+		return slices.ContainsFunc(c.devices, func(d ackDevice) bool { return d.coveredUntil() < c.next })
 	})
 }
 

@@ -72,18 +72,27 @@ func TestAcks(t *testing.T) {
 	if fmt.Sprint(letters) != fmt.Sprint(want) {
 		t.Errorf("to store %v, want %v", letters, want)
 	}
-	var stored []Range
-	if a, stored = a.Stored(letters); !slices.Equal(stored, ranges(0, 1)) { // bob's second device lacks 1
-		t.Errorf("stored %v", stored)
+	kept := func(want []Range) {
+		t.Helper()
+		var got []Range
+		if a, got = a.Kept(); !slices.Equal(got, want) {
+			t.Errorf("kept %v, want %v", got, want)
+		}
 	}
+	kept(nil)
+	a = a.Stored(letters)
+	kept(ranges(0, 1)) // bob's second device lacks 1
 	if !a.Uncovered() {
 		t.Error("what bob lacks is covered")
 	}
 	a, _ = a.HasOne(deviceOf("b2"), placeAt(1))
+	kept(ranges(1, 2)) // now that bob has it
 	letters = a.ToStore(func(Member) bool { return true }, 9)
-	if a, stored = a.Stored(letters); !slices.Equal(stored, ranges(1, 3)) || a.Uncovered() {
-		t.Errorf("stored %v, uncovered %t", stored, a.Uncovered())
+	if a = a.Stored(letters); a.Uncovered() {
+		t.Error("uncovered")
 	}
+	kept(ranges(2, 3))
+	kept(nil)
 	settled(nil)
 	a, _ = a.HasOne(deviceOf("c1"), placeAt(2))
 	settled(nil)
@@ -115,7 +124,7 @@ func TestAcksModel(t *testing.T) {
 		}
 		has, stored, for_ := map[key]bool{}, map[key]bool{}, map[key]bool{}
 		next := map[byte]uint32{1: 3, 2: 0} // one chain begins somewhere
-		told := map[Place]int{}
+		told, keptTold := map[Place]int{}, map[Place]int{}
 		var sent []Place
 		var a Acks
 		chain := func() byte { return rapid.SampledFrom([]byte{1, 2}).Draw(t, "chain") }
@@ -177,12 +186,36 @@ func TestAcksModel(t *testing.T) {
 						t.Fatalf("does not store %v", at)
 					}
 				}
-				a, _ = a.Stored(letters)
+				a = a.Stored(letters)
 			},
 			"settle": func(t *rapid.T) {
 				var settled []Range
 				a, settled = a.Settled()
 				note(settled)
+			},
+			"keep": func(t *rapid.T) {
+				var kept []Range
+				a, kept = a.Kept()
+				for _, r := range kept {
+					for n := r.From; n < r.To; n++ {
+						keptTold[Place{r.Chain, n}]++
+					}
+				}
+				for i, c := range a.chains { // all that is before what neither has is told, but for what is everywhere
+					for n := c.first; n < c.next; n++ {
+						at, lack, open := Place{c.id, n}, false, false
+						for _, d := range a.chains[i].devices {
+							k := key{d.Device, at}
+							lack, open = lack || for_[k] && !has[k], open || for_[k] && !has[k] && !stored[k]
+						}
+						if open {
+							break
+						}
+						if lack && keptTold[at] != 1 {
+							t.Fatalf("%v is kept and was told %d times", at, keptTold[at])
+						}
+					}
+				}
 			},
 			"": func(t *rapid.T) {
 				raw, err := a.MarshalBinary()
