@@ -53,9 +53,7 @@ func TestLinearizable(t *testing.T) {
 // What is broken on purpose is found. Without that, a run that finds nothing says
 // nothing.
 func TestControls(t *testing.T) {
-	if testing.Short() {
-		t.Skip("each builds a program and takes half a minute")
-	}
+	programs.Lengthy(t)
 	for name, want := range map[string]string{
 		"stale": "and then", "twice": "was handed out to client",
 	} {

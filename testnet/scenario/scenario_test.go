@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,6 +34,9 @@ func TestMain(m *testing.M) {
 // built are the programs.
 var built programs.Once
 
+// ordinary scenarios have something of all the others.
+var ordinary = []string{"everything", "partition"}
+
 func TestScenarios(t *testing.T) {
 	if testing.Short() {
 		t.Skip("each takes many seconds")
@@ -42,6 +46,9 @@ func TestScenarios(t *testing.T) {
 			t.Parallel()
 			if s.Long && !*full {
 				t.Skip("it takes many minutes; for all of them, type: go test ./testnet/scenario -full -timeout 2h")
+			}
+			if !slices.Contains(ordinary, s.Name) && !*full {
+				programs.Lengthy(t)
 			}
 			o := Options{Seed: *seed, Small: !*full, Bin: built.Bin(t), Progress: programs.Log{TB: t}, Patience: testPatience}
 			if *full {
@@ -91,9 +98,7 @@ var ordeal = Scenario{
 // What is broken on purpose is found. Without that, a scenario that finds nothing
 // says nothing.
 func TestControls(t *testing.T) {
-	if testing.Short() {
-		t.Skip("each builds a program and takes many seconds")
-	}
+	programs.Lengthy(t)
 	for name, want := range map[string][]check.Breach{
 		"forgets": {check.Doubled}, "unordered": {check.Disordered, check.Acausal}, "careless": {check.Lost},
 		"unrepaired": {check.Lost, check.Stuck}, "unretried": {check.Lost, check.Stuck},

@@ -4,6 +4,7 @@ package programs
 
 import (
 	"context"
+	"flag"
 	"os"
 	"path/filepath"
 	"sync"
@@ -11,6 +12,18 @@ import (
 
 	"github.com/tryst-chat/tryst/testnet"
 )
+
+// all is set in CI, where nothing waits for the answer.
+var all = flag.Bool("all", os.Getenv("CI") == "true", "run the tests that take long, too: every scenario, and the programs that are broken on purpose")
+
+// Lengthy skips a test that belongs to the long ones, unless those are asked for: the
+// ordinary ones together take three minutes.
+func Lengthy(t testing.TB) {
+	t.Helper()
+	if !*all {
+		t.Skip("it takes long; to run it, too, add the flag: -all")
+	}
+}
 
 // Once is the programs of one package's tests. The zero value has not built them.
 type Once struct {
