@@ -114,6 +114,7 @@ func putDevice(s *store.Store, me store.Device, identity key.IdentityPublic, log
 	return s.Update(func(tx *store.Tx) error {
 		tx.PutDevice(me)
 		tx.PutContact(own)
+		readFromNow(tx)
 		return nil
 	})
 }

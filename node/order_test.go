@@ -1,9 +1,7 @@
 package node
 
 import (
-	"context"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -74,27 +72,12 @@ func TestGapsAreShown(t *testing.T) {
 	}
 }
 
-// hurries has a person wait for nothing that is missing in a group, until the test ends:
-// what a device has lost for good, or never had the key of, is not what the test is
-// about.
-func (p *person) hurries(group record.GroupName) {
+// missesNothing checks that a person has not been told that something is missing.
+func (p *person) missesNothing() {
 	p.Helper()
-	rooms, id := p.device.rooms, p.groupID(group)
-	ctx, cancel := context.WithCancel(p.Context())
-	var hurrying sync.WaitGroup
-	hurrying.Go(func() {
-		look := time.NewTicker(50 * time.Millisecond)
-		defer look.Stop()
-		for {
-			select {
-			case <-look.C:
-				rooms.reviewOrder(id, time.Now().Add(causal.Patience))
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	p.Cleanup(func() { cancel(); hurrying.Wait() })
+	if gaps := p.all(func(e Event) bool { return e.Kind == EventGap }); len(gaps) > 0 {
+		p.Errorf("%s waited for what never comes: %+v", p.home, gaps)
+	}
 }
 
 // A gap that can be filled is: what was lost on one way comes by another, and nothing is

@@ -40,6 +40,7 @@ func (d *device) renew(found client.Generation) error {
 			tx.UseOneTime(id)
 		}
 		tx.PutMeta(bundlePublished, nil)
+		readFromNow(tx)
 		putGeneration(tx, generation{number: found.Number, token: newToken(), renewing: true, behind: true})
 		return nil
 	})

@@ -2,12 +2,14 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/tryst-chat/tryst/node/transport"
 	"github.com/tryst-chat/tryst/node/wire"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 )
@@ -47,8 +49,12 @@ func TestRemovedMember(t *testing.T) {
 		t.Errorf("carol is in %+v, %v", groups, err)
 	}
 	// Carol's device goes on listening on the topic that it knows, and asks around.
-	own, err := carol.device.topics.Join(topic, func(peer.ID) bool { return true }, func(_ context.Context, from peer.ID, data []byte) {
-		t.Errorf("carol hears %d bytes from %s", len(data), from)
+	var own *transport.Topic
+	await(t, "carol leaving the topic herself", func() bool {
+		own, err = carol.device.topics.Join(topic, func(peer.ID) bool { return true }, func(_ context.Context, from peer.ID, data []byte) {
+			t.Errorf("carol hears %d bytes from %s", len(data), from)
+		})
+		return !errors.Is(err, transport.ErrJoined)
 	})
 	if err != nil {
 		t.Fatal(err)

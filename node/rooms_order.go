@@ -2,6 +2,8 @@ package node
 
 import (
 	"cmp"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -42,15 +44,15 @@ func (r *rooms) putBuffer(tx *store.Tx, id record.GroupID, b causal.Buffer) erro
 
 // spokenAfter returns what a message of this device follows, and notes that it has
 // been sent.
-func (r *rooms) spokenAfter(tx *store.Tx, s group.State, at group.Place) ([]wire.After, error) {
+func (r *rooms) spokenAfter(tx *store.Tx, s group.State, at group.Place, now time.Time) ([]wire.After, error) {
 	b, err := r.buffer(tx, s.ID())
 	if err != nil {
 		return nil, err
 	}
-	b, heads := b.Speak(causal.Place(at), s.Chain().Len(), wire.MaxAfter)
+	b, heads := b.Speak(causal.Place(at), causal.Said{Length: s.Chain().Len(), At: now}, wire.MaxAfter)
 	after := make([]wire.After, len(heads))
 	for i, h := range heads {
-		after[i] = wire.After{Chain: h.Chain, Next: h.Next, ChainLength: h.Length}
+		after[i] = wire.After{Chain: h.Chain, Next: h.Next, ChainLength: h.Length, SentAt: h.At}
 	}
 	return after, r.putBuffer(tx, s.ID(), b)
 }
@@ -86,13 +88,17 @@ func (r *rooms) inTurn(tx *store.Tx, fx *effects, s group.State, all []opened) e
 	if err != nil {
 		return err
 	}
+	reads, err := readsSince(tx)
+	if err != nil {
+		return err
+	}
 	now, fresh := time.Now(), make(map[causal.Place]opened, len(all))
 	for _, m := range all {
 		fresh[m.place] = m
 		var ready []causal.Place
 		b, ready = b.Add(causal.Message{
 			Place: m.place, Base: min(m.place.Iteration, s.Outstanding(m.place.Chain)),
-			Length: m.said.ChainLength, After: r.awaited(s, m.said),
+			Said: causal.Said{Length: m.said.ChainLength, At: m.said.SentAt}, After: awaited(s, m.said, reads),
 		}, now)
 		if err := r.showAll(tx, fx, s, ready, fresh); err != nil {
 			return err
@@ -110,16 +116,38 @@ func (r *rooms) inTurn(tx *store.Tx, fx *effects, s group.State, all []opened) e
 	return r.putBuffer(tx, s.ID(), b)
 }
 
-// awaited returns what a message follows, without what was said before this account
-// was let in, which never comes here.
-func (r *rooms) awaited(s group.State, content wire.GroupContent) (after []causal.After) {
-	since, _ := s.Chain().Since(r.d.self.Account)
+// awaited returns what a message follows, without what never comes here: what was said
+// before this account was let in; and of chains whose key is not here, what was said
+// before there was this device, or before its home was put back from a copy, since their
+// keys are not handed out for the past.
+func awaited(s group.State, content wire.GroupContent, reads time.Time) (after []causal.After) {
+	since, _ := s.Chain().Since(s.Self().Account)
 	for _, a := range content.After {
-		if a.ChainLength > since {
+		_, opens := s.Author(a.Chain)
+		if a.ChainLength > since && (opens || !a.SentAt.Before(reads)) {
 			after = append(after, causal.After{Chain: a.Chain, Next: a.Next})
 		}
 	}
 	return after
+}
+
+// readsSinceName names the time in Unix milliseconds from when on this home is sent what
+// is for this device.
+const readsSinceName = "reads since"
+
+func readsSince(tx *store.Tx) (time.Time, error) {
+	raw, ok := tx.Meta(readsSinceName)
+	if !ok {
+		return time.Time{}, nil
+	}
+	if len(raw) != 8 {
+		return time.Time{}, errors.New("the store does not say since when it is there")
+	}
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(raw))), nil
+}
+
+func readFromNow(tx *store.Tx) {
+	tx.PutMeta(readsSinceName, binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli())))
 }
 
 // showAll shows messages whose turn it is: those that have just come, and those that

@@ -73,11 +73,11 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 		if err != nil {
 			return err
 		}
-		after, err := r.spokenAfter(tx, s, at)
+		now := time.Now()
+		after, err := r.spokenAfter(tx, s, at, now)
 		if err != nil {
 			return err
 		}
-		now := time.Now()
 		content, err := wire.GroupContent{
 			ID: id, SentAt: now, ChainLength: s.Chain().Len(), ChainHead: s.Chain().Head(), After: after, Body: body,
 		}.Marshal()

@@ -28,14 +28,21 @@ type Message struct {
 	After []After // of other chains; those that this device will never have are left out
 	// Base is the first message of the chain that can come to this device at all.
 	Base uint32
+	Said
+}
+
+// Said is what a message tells others about itself, in those that follow it.
+type Said struct {
 	// Length is how long the membership chain was, as the sender knew it.
 	Length uint64
+	// At is when it was sent, by the sender's clock, to the millisecond.
+	At time.Time
 }
 
 // Head is how far a chain has been shown.
 type Head struct {
 	After
-	Length uint64 // Message.Length of the last one shown
+	Said // of the last one shown
 }
 
 // Gap is what keeps messages from being shown.
@@ -55,17 +62,17 @@ type Buffer struct {
 
 // chain is how far a chain has been shown.
 type chain struct {
-	next   uint32 // the number of the message to be shown next
-	told   uint32 // next, as this device's last message named it
-	length uint64
-	shown  uint64 // clock of the last one shown
+	next  uint32 // the number of the message to be shown next
+	told  uint32 // next, as this device's last message named it
+	said  Said   // of the last one shown
+	shown uint64 // clock of it
 }
 
 type held struct {
 	Place
-	after  []After
-	length uint64
-	since  time.Time
+	after []After
+	said  Said
+	since time.Time
 }
 
 // Add takes a message that has come and returns the places of those that are to be
@@ -81,7 +88,7 @@ func (b Buffer) Add(m Message, now time.Time) (Buffer, []Place) {
 		return b, []Place{m.Place}
 	}
 	if !slices.ContainsFunc(b.held, func(h held) bool { return h.Place == m.Place }) {
-		b.held = append(b.held, held{m.Place, slices.Clone(m.After), m.Length, now})
+		b.held = append(b.held, held{m.Place, slices.Clone(m.After), m.Said, now})
 	}
 	ready := b.drain()
 	for len(b.held) > MaxHeld {
@@ -105,7 +112,7 @@ func (b *Buffer) drain() (ready []Place) {
 			ready, again = append(ready, h.Place), true
 			b.clock++
 			c := b.chains[h.Chain]
-			c.next, c.length, c.shown = h.Iteration+1, h.length, b.clock
+			c.next, c.said, c.shown = h.Iteration+1, h.said, b.clock
 			b.chains[h.Chain] = c
 		}
 		b.held = rest
@@ -212,7 +219,7 @@ func (b Buffer) Waiting(p Place) bool {
 // Speak returns what a message of this device follows: at most limit chains, of which
 // the ones shown last, that have been shown further than its last message named. The
 // message's own place counts as shown.
-func (b Buffer) Speak(own Place, length uint64, limit int) (Buffer, []Head) {
+func (b Buffer) Speak(own Place, said Said, limit int) (Buffer, []Head) {
 	b = b.clone()
 	var news []ChainID
 	for id, c := range b.chains {
@@ -227,14 +234,14 @@ func (b Buffer) Speak(own Place, length uint64, limit int) (Buffer, []Head) {
 	for i, id := range news {
 		c := b.chains[id]
 		if i < limit {
-			heads = append(heads, Head{After{id, c.next}, c.length})
+			heads = append(heads, Head{After{id, c.next}, c.said})
 		}
 		c.told = c.next
 		b.chains[id] = c
 	}
 	b.clock++
 	mine := b.chains[own.Chain]
-	mine.next, mine.length, mine.shown = max(mine.next, own.Iteration+1), length, b.clock
+	mine.next, mine.said, mine.shown = max(mine.next, own.Iteration+1), said, b.clock
 	b.chains[own.Chain] = mine
 	b.forget()
 	return b, heads

@@ -22,8 +22,11 @@ func add(b *Buffer, m Message, at time.Duration) (shown []Place) {
 }
 
 func said(chain, n int, after ...After) Message {
-	return Message{Place: Place{id(chain), uint32(n)}, After: after}
+	return Message{Place: Place{id(chain), uint32(n)}, After: after, Said: length(0)}
 }
+
+// length is what a message says whose sender knows a membership chain of n statements.
+func length(n uint64) Said { return Said{n, start.Add(time.Duration(n) * time.Second)} }
 
 func places(list ...Message) (places []Place) {
 	for _, m := range list {
@@ -117,25 +120,25 @@ func TestSpeak(t *testing.T) {
 	own := Place{id(7), 0}
 	add(&b, said(1, 0), 0)
 	m := said(2, 0)
-	m.Length = 5
+	m.Said = length(5)
 	add(&b, m, 0)
-	b, heads := b.Speak(own, 5, 9)
-	if want := []Head{{After{id(2), 1}, 5}, {After{id(1), 1}, 0}}; !reflect.DeepEqual(heads, want) {
+	b, heads := b.Speak(own, length(5), 9)
+	if want := []Head{{After{id(2), 1}, length(5)}, {After{id(1), 1}, length(0)}}; !reflect.DeepEqual(heads, want) {
 		t.Errorf("follows %v, want %v", heads, want)
 	}
-	b, heads = b.Speak(Place{id(7), 1}, 5, 9)
+	b, heads = b.Speak(Place{id(7), 1}, length(5), 9)
 	if heads != nil {
 		t.Errorf("names again %v", heads)
 	}
 	// Its own next chain follows the one before.
-	b, heads = b.Speak(Place{id(8), 0}, 6, 9)
-	if want := []Head{{After{id(7), 2}, 5}}; !reflect.DeepEqual(heads, want) {
+	b, heads = b.Speak(Place{id(8), 0}, length(6), 9)
+	if want := []Head{{After{id(7), 2}, length(5)}}; !reflect.DeepEqual(heads, want) {
 		t.Errorf("the next chain follows %v, want %v", heads, want)
 	}
 	for n := range 5 {
 		add(&b, said(20+n, 0), 0)
 	}
-	if _, heads = b.Speak(Place{id(8), 1}, 6, 2); len(heads) != 2 || heads[0].Chain != id(24) {
+	if _, heads = b.Speak(Place{id(8), 1}, length(6), 2); len(heads) != 2 || heads[0].Chain != id(24) {
 		t.Errorf("of many the newest: %v", heads)
 	}
 }
@@ -184,8 +187,8 @@ func TestModel(t *testing.T) {
 				d := rapid.SampledFrom(devices).Draw(t, "speaker")
 				own := Place{id(d.chain), d.next}
 				var heads []Head
-				d.buffer, heads = d.buffer.Speak(own, 1, 8)
-				m := Message{Place: own, Length: 1}
+				d.buffer, heads = d.buffer.Speak(own, length(1), 8)
+				m := Message{Place: own, Said: length(1)}
 				for _, h := range heads {
 					m.After = append(m.After, h.After)
 				}
@@ -292,7 +295,7 @@ func TestABufferIsAValue(t *testing.T) {
 	add(&b, said(1, 2), 0)
 	before := fmt.Sprint(maps.Clone(b.chains), b.held)
 	b.Add(said(1, 1), start)
-	b.Speak(Place{id(3), 0}, 1, 9)
+	b.Speak(Place{id(3), 0}, length(1), 9)
 	b.Expire(start.Add(time.Hour))
 	if after := fmt.Sprint(b.chains, b.held); after != before {
 		t.Errorf("%s became %s", before, after)

@@ -13,15 +13,16 @@ import (
 // ErrBuffer means bytes that are not an encoded Buffer.
 var ErrBuffer = errors.New("causal: malformed buffer")
 
-const version = 1
+const version = 2
 
 // MarshalBinary returns the buffer for storage:
 //
-//	version 1 || u64 clock || u16 count || (chain[16] || u32 next || u32 told || u64 length || u64 shown)... ||
-//	u16 count || (chain[16] || u32 iteration || u64 length || u64 since || u8 count || (chain[16] || u32 next)...)...
+//	version 2 || u64 clock || u16 count || (chain[16] || u32 next || u32 told || said || u64 shown)... ||
+//	u16 count || (chain[16] || u32 iteration || said || u64 since || u8 count || (chain[16] || u32 next)...)...
+//	said = u64 length || u64 at
 //
 // with chains in ascending order, those that wait in the order in which they came, and
-// since in Unix milliseconds. One buffer has one encoding.
+// times in Unix milliseconds. One buffer has one encoding.
 func (b Buffer) MarshalBinary() ([]byte, error) {
 	var out cryptobyte.Builder
 	out.AddUint8(version)
@@ -32,14 +33,14 @@ func (b Buffer) MarshalBinary() ([]byte, error) {
 		out.AddBytes(id[:])
 		out.AddUint32(c.next)
 		out.AddUint32(c.told)
-		out.AddUint64(c.length)
+		c.said.marshal(&out)
 		out.AddUint64(c.shown)
 	}
 	out.AddUint16(uint16(len(b.held)))
 	for _, h := range b.held {
 		out.AddBytes(h.Chain[:])
 		out.AddUint32(h.Iteration)
-		out.AddUint64(h.length)
+		h.said.marshal(&out)
 		out.AddUint64(uint64(h.since.UnixMilli()))
 		out.AddUint8(uint8(len(h.after)))
 		for _, a := range h.after {
@@ -48,6 +49,20 @@ func (b Buffer) MarshalBinary() ([]byte, error) {
 		}
 	}
 	return out.Bytes()
+}
+
+func (s Said) marshal(out *cryptobyte.Builder) {
+	out.AddUint64(s.Length)
+	out.AddUint64(uint64(s.At.UnixMilli()))
+}
+
+func (s *Said) read(in *cryptobyte.String) bool {
+	var at uint64
+	if !in.ReadUint64(&s.Length) || !in.ReadUint64(&at) {
+		return false
+	}
+	s.At = time.UnixMilli(int64(at))
+	return true
 }
 
 // Parse undoes MarshalBinary. It returns ErrBuffer.
@@ -76,7 +91,7 @@ func (b *Buffer) readChains(in *cryptobyte.String) bool {
 	for i := range count {
 		var id ChainID
 		var c chain
-		if !in.CopyBytes(id[:]) || !in.ReadUint32(&c.next) || !in.ReadUint32(&c.told) || !in.ReadUint64(&c.length) || !in.ReadUint64(&c.shown) {
+		if !in.CopyBytes(id[:]) || !in.ReadUint32(&c.next) || !in.ReadUint32(&c.told) || !c.said.read(in) || !in.ReadUint64(&c.shown) {
 			return false
 		}
 		if i > 0 && slices.Compare(id[:], last[:]) <= 0 {
@@ -96,7 +111,7 @@ func (b *Buffer) readHeld(in *cryptobyte.String) bool {
 		var h held
 		var since uint64
 		var after uint8
-		if !in.CopyBytes(h.Chain[:]) || !in.ReadUint32(&h.Iteration) || !in.ReadUint64(&h.length) || !in.ReadUint64(&since) || !in.ReadUint8(&after) {
+		if !in.CopyBytes(h.Chain[:]) || !in.ReadUint32(&h.Iteration) || !h.said.read(in) || !in.ReadUint64(&since) || !in.ReadUint8(&after) {
 			return false
 		}
 		h.since = time.UnixMilli(int64(since))

@@ -44,6 +44,7 @@ type After struct {
 	Chain       [16]byte // senderkey's chain ID
 	Next        uint32   // the number that follows it in its chain
 	ChainLength uint64   // the membership chain as its own sender knew it
+	SentAt      time.Time
 }
 
 // Body is one of Text, FileOffer, SenderKey, EpochRequest, EpochSecret, FileReceived,
@@ -196,7 +197,7 @@ func (c GroupContent) Marshal() ([]byte, error) {
 		ChainLength: c.ChainLength, ChainHead: c.ChainHead[:],
 	}
 	for _, a := range c.After[:min(len(c.After), MaxAfter)] {
-		m.After = append(m.After, &pb.After{Chain: a.Chain[:], Next: a.Next, ChainLength: a.ChainLength})
+		m.After = append(m.After, &pb.After{Chain: a.Chain[:], Next: a.Next, ChainLength: a.ChainLength, SentAt: a.SentAt.UnixMilli()})
 	}
 	switch b := c.Body.(type) {
 	case Text:
@@ -284,7 +285,7 @@ func (p *parser) after(raw []*pb.After) (after []After) {
 		return nil
 	}
 	for _, r := range raw {
-		a := After{Next: r.GetNext(), ChainLength: r.GetChainLength()}
+		a := After{Next: r.GetNext(), ChainLength: r.GetChainLength(), SentAt: time.UnixMilli(r.GetSentAt()).UTC()}
 		p.fixed(a.Chain[:], r.GetChain())
 		after = append(after, a)
 	}

@@ -1457,6 +1457,7 @@ type After struct {
 	Chain         []byte                 `protobuf:"bytes,1,opt,name=chain,proto3" json:"chain,omitempty"`                                 // chain ID, 16 bytes
 	Next          uint32                 `protobuf:"varint,2,opt,name=next,proto3" json:"next,omitempty"`                                  // the number that follows it in its chain
 	ChainLength   uint64                 `protobuf:"varint,3,opt,name=chain_length,json=chainLength,proto3" json:"chain_length,omitempty"` // the membership chain as its sender knew it
+	SentAt        int64                  `protobuf:"varint,4,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`                // Unix milliseconds, by its sender's clock
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1508,6 +1509,13 @@ func (x *After) GetNext() uint32 {
 func (x *After) GetChainLength() uint64 {
 	if x != nil {
 		return x.ChainLength
+	}
+	return 0
+}
+
+func (x *After) GetSentAt() int64 {
+	if x != nil {
+		return x.SentAt
 	}
 	return 0
 }
@@ -1881,11 +1889,12 @@ const file_node_proto_rawDesc = "" +
 	"\x04text\x18\n" +
 	" \x01(\v2\x13.tryst.node.v1.TextH\x00R\x04text\x12)\n" +
 	"\x04file\x18\v \x01(\v2\x13.tryst.node.v1.FileH\x00R\x04fileB\x06\n" +
-	"\x04kind\"T\n" +
+	"\x04kind\"m\n" +
 	"\x05After\x12\x14\n" +
 	"\x05chain\x18\x01 \x01(\fR\x05chain\x12\x12\n" +
 	"\x04next\x18\x02 \x01(\rR\x04next\x12!\n" +
-	"\fchain_length\x18\x03 \x01(\x04R\vchainLength\"L\n" +
+	"\fchain_length\x18\x03 \x01(\x04R\vchainLength\x12\x17\n" +
+	"\asent_at\x18\x04 \x01(\x03R\x06sentAt\"L\n" +
 	"\vSyncRequest\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\fR\x05group\x12'\n" +
 	"\x04have\x18\x02 \x03(\v2\x13.tryst.node.v1.HaveR\x04have\"J\n" +
