@@ -31,13 +31,6 @@ func (p *person) foundsWithHistory(group string, history int, others ...*person)
 	}
 }
 
-func (p *person) joins(group string) {
-	p.Helper()
-	if _, waiting, err := p.JoinGroup(p.Context(), group); err != nil || waiting {
-		p.Fatalf("join %s: waiting %t, %v", group, waiting, err)
-	}
-}
-
 func isEarlier(e Event) bool { return e.Kind == EventMessage && e.Earlier }
 
 // earlier is what a person was shown of what was said before, as "author: text".

@@ -19,9 +19,7 @@ func (p *person) foundsPrivately(group string, settings record.Settings, others 
 			p.Fatalf("invite %s: %v", account, err)
 		}
 		o.sees("the invitation", about(EventInvited, group, account))
-		if _, waiting, err := o.JoinGroup(o.Context(), group); err != nil || waiting {
-			p.Fatalf("join %s: waiting %t, %v", group, waiting, err)
-		}
+		o.joins(group)
 	}
 }
 
