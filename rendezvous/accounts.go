@@ -65,7 +65,7 @@ func (s *Server) signUp(ctx context.Context, c caller, m *pb.SignUp) (*pb.Respon
 		return nil, fmt.Errorf("%w: the first device must sign up itself", wire.ErrRefused)
 	}
 	guess := s.guess(account, c) // as it was admitted, before there is an account
-	resp, err := s.propose(ctx, directory.SignUp(account, m.GetOpaqueRecord(), m.GetVault(), m.GetIdentity(), m.GetDevice()))
+	resp, err := s.propose(ctx, directory.SignUp(account, m.GetOpaqueRecord(), m.GetVault(), m.GetIdentity(), m.GetDevice(), directory.Pass{}))
 	if err == nil {
 		s.guesses.succeeded(guess)
 	}

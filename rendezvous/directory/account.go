@@ -13,8 +13,8 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
-// signUp makes an account: its login, its vault and its first device at once.
-// A name is given once and for ever.
+// signUp makes an account: its login, its vault and its first device at once, and uses
+// the invitation up where the terms ask for one. A name is given once and for ever.
 func signUp(w Writer, c *pb.SignUp) ([]Event, error) {
 	account, err := canonical(c.GetAccount())
 	if err != nil {
@@ -38,7 +38,14 @@ func signUp(w Writer, c *pb.SignUp) ([]Event, error) {
 	} else if taken {
 		return nil, signedUpAlready(w, account, c)
 	}
+	useInvitation, err := meets(w, c)
+	if err != nil {
+		return nil, err
+	}
 	if err := claimDevices(w, account, log.Active()); err != nil {
+		return nil, err
+	}
+	if err := useInvitation(); err != nil {
 		return nil, err
 	}
 	err = save(w, keyAccount(account), &pb.Account{

@@ -53,16 +53,16 @@ func TestSignUpRefuses(t *testing.T) {
 		want    error
 		command []byte
 	}{
-		{"upper case", wire.ErrBadRequest, directory.SignUp("Alice1", opaque, vault, identity, firstEntry)},
-		{"no name", wire.ErrBadRequest, directory.SignUp("", opaque, vault, identity, firstEntry)},
-		{"another's entry", wire.ErrConflict, directory.SignUp("bob1", opaque, vault, identity, firstEntry)},
-		{"short login record", wire.ErrBadRequest, directory.SignUp("alice1", opaque[1:], vault, identity, firstEntry)},
-		{"long login record", wire.ErrBadRequest, directory.SignUp("alice1", make([]byte, wire.MaxOpaque+1), vault, identity, firstEntry)},
-		{"long vault", wire.ErrTooLarge, directory.SignUp("alice1", opaque, make([]byte, wire.MaxVault+1), identity, firstEntry)},
-		{"short identity", wire.ErrBadRequest, directory.SignUp("alice1", opaque, vault, identity[1:], firstEntry)},
-		{"foreign identity", wire.ErrBadRequest, directory.SignUp("alice1", opaque, vault, p.Identity.Public(), firstEntry)},
-		{"second entry", wire.ErrConflict, directory.SignUp("alice1", opaque, vault, p.Identity.Public(), entry)},
-		{"no entry", wire.ErrBadRequest, directory.SignUp("alice1", opaque, vault, identity, nil)},
+		{"upper case", wire.ErrBadRequest, directory.SignUp("Alice1", opaque, vault, identity, firstEntry, directory.Pass{})},
+		{"no name", wire.ErrBadRequest, directory.SignUp("", opaque, vault, identity, firstEntry, directory.Pass{})},
+		{"another's entry", wire.ErrConflict, directory.SignUp("bob1", opaque, vault, identity, firstEntry, directory.Pass{})},
+		{"short login record", wire.ErrBadRequest, directory.SignUp("alice1", opaque[1:], vault, identity, firstEntry, directory.Pass{})},
+		{"long login record", wire.ErrBadRequest, directory.SignUp("alice1", make([]byte, wire.MaxOpaque+1), vault, identity, firstEntry, directory.Pass{})},
+		{"long vault", wire.ErrTooLarge, directory.SignUp("alice1", opaque, make([]byte, wire.MaxVault+1), identity, firstEntry, directory.Pass{})},
+		{"short identity", wire.ErrBadRequest, directory.SignUp("alice1", opaque, vault, identity[1:], firstEntry, directory.Pass{})},
+		{"foreign identity", wire.ErrBadRequest, directory.SignUp("alice1", opaque, vault, p.Identity.Public(), firstEntry, directory.Pass{})},
+		{"second entry", wire.ErrConflict, directory.SignUp("alice1", opaque, vault, p.Identity.Public(), entry, directory.Pass{})},
+		{"no entry", wire.ErrBadRequest, directory.SignUp("alice1", opaque, vault, identity, nil, directory.Pass{})},
 	} {
 		b.refused(c.want, c.what, c.command)
 	}
@@ -77,7 +77,7 @@ func TestDeviceBelongsToOneAccount(t *testing.T) {
 	entry := record.NewDeviceLog("mallory1", mallory.Public()).
 		Next(record.AddDevice, stolen.ID(), "", directorytest.Now).Sign(mallory)
 	b.refused(wire.ErrRefused, "sign-up with another's device",
-		directory.SignUp("mallory1", make([]byte, 192), nil, mallory.Public(), entry))
+		directory.SignUp("mallory1", make([]byte, 192), nil, mallory.Public(), entry, directory.Pass{}))
 
 	bob := b.signUp("bob1")
 	b.refused(wire.ErrRefused, "another's device", directory.AppendDevice("bob1", bob.Entry(record.AddDevice, stolen)))

@@ -6,7 +6,10 @@ import (
 	"testing"
 
 	"github.com/tryst-chat/tryst/rendezvous/directory"
+	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
 	"github.com/tryst-chat/tryst/rendezvous/directory/storetest"
+	"github.com/tryst-chat/tryst/rendezvous/terms"
+	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
 // rows returns a directory's rows, as Restore takes them.
@@ -42,8 +45,11 @@ func TestRestore(t *testing.T) {
 	if !allAre(b.post(bob, alice, letters(phone.ID(), 1, 20, 10<<10)...), nil) {
 		t.Fatal("the letters were not put")
 	}
+	b.ok(directory.SetTerms(terms.Terms{Invitation: true}))
+	b.ok(directory.Invite(hashes(1, 2), directory.MinInvitation))
+	b.ok(directorytest.NewPerson("dave1").SignUpWith(withCode(1)))
 	summary, next := b.rows()
-	if summary.Accounts != 2 || summary.Index != b.AppliedIndex() {
+	if summary.Accounts != 3 || summary.Index != b.AppliedIndex() {
 		t.Errorf("the backup says %+v", summary)
 	}
 	store := storetest.NewMemory()
@@ -75,7 +81,11 @@ func TestRestore(t *testing.T) {
 	if keys := restored.take(alice, phone.ID()); keys.OneTime == nil {
 		t.Error("new prekeys are not given out")
 	}
-	restored.signUp("carol1")
+	carol := directorytest.NewPerson("carol1")
+	restored.refused(wire.ErrTerms, "without an invitation", carol.SignUp())
+	restored.refused(wire.ErrInvitation, "with one that was used", carol.SignUpWith(withCode(1)))
+	restored.ok(carol.SignUpWith(withCode(2)))
+	restored.sound(store)
 }
 
 func TestRestoreRefuses(t *testing.T) {

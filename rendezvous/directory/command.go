@@ -12,10 +12,12 @@ import (
 
 // SignUp makes an account with its OPAQUE record, its vault, its identity key
 // (Ed25519 public, 32 bytes) and the signed first entry of its device log. It
-// results in wire.ErrNameTaken for a name that was ever given.
-func SignUp(account record.Account, opaqueRecord, vault []byte, identity ed25519.PublicKey, device []byte) []byte {
+// results in wire.ErrNameTaken for a name that was ever given, and in wire.ErrTerms or
+// wire.ErrInvitation where the pass is not what the terms ask for.
+func SignUp(account record.Account, opaqueRecord, vault []byte, identity ed25519.PublicKey, device []byte, pass Pass) []byte {
 	return encode(&pb.Command{Kind: &pb.Command_SignUp{SignUp: &pb.SignUp{
 		Account: string(account), OpaqueRecord: opaqueRecord, Vault: vault, Identity: identity, Device: device,
+		Invitation: pass.Invitation, Bits: uint32(pass.Bits),
 	}}})
 }
 

@@ -185,6 +185,10 @@ func run(w Writer, raw []byte) (Result, error) {
 		value, err = tick(w, kind.Tick)
 	case *pb.Command_SetContacts:
 		events, err = setContacts(w, kind.SetContacts)
+	case *pb.Command_SetTerms:
+		err = setTerms(w, kind.SetTerms)
+	case *pb.Command_Invitations:
+		value, err = invitations(w, kind.Invitations)
 	case *pb.Command_RetireServer:
 		err = retireServer(w, kind.RetireServer)
 	default:

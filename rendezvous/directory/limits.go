@@ -40,9 +40,25 @@ const (
 	// so that a server whose clock jumps makes no mail expire.
 	maxTick = 2 * time.Minute
 
-	// expireWork and takeWork bound the letters that one Tick and one
-	// TakeGroupMail remove, so that each fits into a transaction; another one
+	// expireWork and takeWork bound the letters (or invitations) that one Tick and
+	// one TakeGroupMail remove, so that each fits into a transaction; another one
 	// follows while there is more.
 	expireWork = 512
 	takeWork   = 512
+)
+
+// Limits of invitations.
+const (
+	// MaxInvite bounds those that one command gives out: a large lecture's, and 40 KB
+	// in the log.
+	MaxInvite = 1000
+	// MaxInvitations bounds those that are out: more than are waited for anywhere, and
+	// a megabyte. Those that were used are not counted: each has made an account, which
+	// is larger, and they go when they expire.
+	MaxInvitations = 10_000
+	// MinInvitation and MaxInvitation bound how long one is good: long enough for the
+	// directory's clock, which moves once a minute, and not longer than an operator
+	// remembers to whom it was given.
+	MinInvitation = 10 * time.Minute
+	MaxInvitation = 365 * 24 * time.Hour
 )

@@ -332,8 +332,9 @@ func (m *model) tick(t *rapid.T) {
 	by := rapid.SampledFrom([]time.Duration{0, time.Second, time.Minute, 2 * time.Minute, time.Hour}).Draw(t, "elapsed")
 	m.queue(directory.Tick(m.mail.clock, by), wants(nil))
 	m.queue(directory.Tick(m.mail.clock, by), wants(nil)) // the same again: the clock has moved
-	work := 0
+	work := len(m.terms.codes)
 	m.mail.clock += min(by, 2*time.Minute) * haste
+	m.expireCodes()
 	for _, q := range m.mail.queues {
 		work += len(q.letters)
 		q.letters = slices.DeleteFunc(slices.Clone(q.letters), func(l modelLetter) bool { return l.expires <= m.mail.clock })

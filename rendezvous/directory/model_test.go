@@ -36,6 +36,7 @@ type model struct {
 	contacts map[record.Account]letIn
 	left     map[stay]uint64 // how long the chain was then
 	mail     mailModel
+	terms    termsModel
 }
 
 // stay is somebody's in a group.
@@ -59,7 +60,7 @@ func TestModel(t *testing.T) {
 			people: map[record.Account]*directorytest.Person{},
 			stock:  map[peer.ID][][]byte{}, bundle: map[peer.ID][]byte{}, number: map[peer.ID]uint32{}, starts: map[peer.ID]start{},
 			groups: map[record.GroupName]record.Chain{}, left: map[stay]uint64{}, contacts: map[record.Account]letIn{},
-			mail: newMailModel(),
+			mail: newMailModel(), terms: termsModel{codes: map[int]modelCode{}},
 		}
 		m.open(t)
 		m.found()
@@ -70,6 +71,7 @@ func TestModel(t *testing.T) {
 			"invite": m.invite, "promote": m.promote, "again": m.again,
 			"putMail": m.putMail, "stuff": m.stuff, "takeMail": m.takeMail, "tick": m.tick,
 			"putGroupMail": m.putGroupMail, "putGroupMail again": m.putGroupMail, "takeGroupMail": m.takeGroupMail,
+			"setTerms": m.setTerms, "giveOut": m.giveOut, "takeBack": m.takeBack,
 			"flush": m.flush, "crash": m.crash, "": func(*rapid.T) {},
 		})
 		m.flush(t)
@@ -117,18 +119,6 @@ func wants(want error) func(*rapid.T, directory.Result) {
 func (m *model) person(t *rapid.T) (record.Account, *directorytest.Person) {
 	name := someName.Draw(t, "account")
 	return name, m.people[name]
-}
-
-func (m *model) signUp(t *rapid.T) {
-	name, known := m.person(t)
-	p := directorytest.NewPerson(name)
-	if known != nil {
-		m.queue(p.SignUp(), wants(wire.ErrNameTaken))
-		return
-	}
-	m.people[name] = p
-	m.queue(p.SignUp(), wants(nil))
-	m.queue(p.SignUp(), wants(nil))
 }
 
 func (m *model) addDevice(t *rapid.T) {
@@ -426,6 +416,7 @@ func (m *model) compare(t *rapid.T) {
 		m.compareContacts(t, name)
 	}
 	m.compareMail(t)
+	m.compareTerms(t)
 }
 
 // compareGroups asks for all groups as an account: those that it may know of are

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"crypto/ed25519"
+	"errors"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -45,6 +46,20 @@ func (d *Directory) Credentials(account record.Account) (Credentials, error) {
 		return orElse(load(r, keyAccount(account), &a), wire.ErrNoAccount)
 	})
 	return Credentials{OpaqueRecord: a.GetOpaqueRecord(), Vault: a.GetVault(), Version: a.GetVersion()}, err
+}
+
+// SignedUp reports whether an account was made with this identity key and this first
+// entry of its log: a sign-up that comes again, since its answer was lost, has been done.
+func (d *Directory) SignedUp(account record.Account, identity ed25519.PublicKey, device []byte) (done bool, err error) {
+	err = d.store.View(func(r Reader) error {
+		err := signedUpAlready(r, account, &pb.SignUp{Identity: identity, Device: device})
+		done = err == nil
+		if errors.Is(err, ErrMissing) || errors.Is(err, wire.ErrNameTaken) {
+			return nil
+		}
+		return err
+	})
+	return done, err
 }
 
 // AccountOfDevice returns the account that a device was ever entered for, and

@@ -18,6 +18,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/directory/pb"
 	"github.com/tryst-chat/tryst/rendezvous/directory/storetest"
 	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/rendezvous/terms"
 )
 
 var errCrash = errors.New("the server was killed")
@@ -153,6 +154,13 @@ func everyCommand(t *testing.T) *script {
 	s.do(directory.AppendDevice("bob1", bob.Entry(record.RevokeDevice, phone)))
 	s.do(directory.RetireServer(directorytest.NewKey().ID()))
 	s.do(directory.AppendGroup(bob.Leave(s.chain(id))))
+	s.do(directory.Invite(hashes(1, 2, 3), directory.MailLifetime-24*time.Hour))
+	s.do(directory.SetTerms(terms.Terms{Invitation: true, Bits: 10}))
+	pass := withCode(2)
+	pass.Bits = 10
+	s.do(directorytest.NewPerson("carol1").SignUpWith(pass))
+	s.do(directory.RevokeInvitations())
+	s.do(directory.Invite(hashes(4, 5), directory.MailLifetime-24*time.Hour))
 	for range directory.MailLifetime/(haste*2*time.Minute) + 1 {
 		now, err := s.Clock()
 		if err != nil {
@@ -163,6 +171,10 @@ func everyCommand(t *testing.T) *script {
 	if totals, err := s.MailTotals(); err != nil || totals != (directory.MailTotals{}) {
 		t.Fatalf("%+v, %v", totals, err)
 	}
+	if out, err := s.Invitations(); err != nil || out != 0 {
+		t.Fatalf("%d invitations are out, %v", out, err)
+	}
+	s.sound(s.store)
 	return s
 }
 

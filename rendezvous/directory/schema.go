@@ -49,9 +49,14 @@ import (
 //	e <expiry> a <account> 0 <device> <n>   nothing: when a letter goes
 //	e <expiry> g <group ID> <n>             nothing: when a group's letter goes
 //	x <group ID> <account>         r: what waits for one who left, up to there, goes
+//	s                              pb.Terms of signing up
+//	i <hash of a code>             pb.Invitation
+//	j o <expiry> <hash>            nothing: when an invitation goes that is out
+//	j u <expiry> <hash>            nothing: when one goes that was used
 //	c a                            number of accounts (8 bytes, big-endian)
 //	c g                            number of groups
 //	c m                            pb.MailTotals
+//	c i                            number of invitations that are out
 //	y                              epoch of a directory that was restored from a backup
 //	z <server>                     nothing: a server that was taken out of the cluster
 var (
@@ -60,6 +65,8 @@ var (
 	keyGroups   = []byte("cg")
 	keyMail     = []byte("cm")
 	keyClock    = []byte("t")
+	keyTerms    = []byte("s")
+	keyInvited  = []byte("ci")
 )
 
 func accountKey(a record.Account, field byte, rest ...byte) []byte {
@@ -97,6 +104,18 @@ func keyFormer(a record.Account, id record.GroupID) []byte { return accountKey(a
 func keyDevice(d peer.ID) []byte                           { return append([]byte("d"), d...) }
 func keyGroupName(n record.GroupName) []byte               { return append([]byte("n"), n...) }
 func keyOpenGroup(n record.GroupName) []byte               { return append([]byte("l"), n...) }
+
+// The states of an invitation, as they stand in its key.
+const (
+	inviteOut  = 'o'
+	inviteUsed = 'u'
+)
+
+func keyInvite(hash []byte) []byte { return append([]byte("i"), hash...) }
+func keyInvites(state byte) []byte { return []byte{'j', state} }
+func keyInviteExpiry(state byte, expires uint64, hash []byte) []byte {
+	return append(binary.BigEndian.AppendUint64(keyInvites(state), expires), hash...)
+}
 
 func groupKey(id record.GroupID, field byte) []byte {
 	return append(append([]byte("g"), id[:]...), field)

@@ -192,10 +192,10 @@ func (m *mailRows) sums(queues map[string]*pb.Queue, shares map[string]*pb.Share
 	}
 }
 
-// sound fails where rows of mail do not fit together.
+// sound fails where rows of mail or of invitations do not fit together.
 func (b *bench) sound(store directory.Store) {
 	b.Helper()
-	for _, problem := range checkMail(b, store) {
+	for _, problem := range append(checkMail(b, store), checkInvitations(b, store)...) {
 		b.Error(problem)
 	}
 }

@@ -13,8 +13,8 @@ import (
 // expiry is when a letter goes that comes now.
 func expiry(now uint64) uint64 { return now + uint64(MailLifetime.Milliseconds()) }
 
-// tick moves the clock on, and removes what has expired and what waits for those
-// who have left groups, as much as one transaction holds.
+// tick moves the clock on, and removes letters and invitations that have expired and
+// what waits for those who have left groups, as much as one transaction holds.
 func tick(w Writer, c *pb.Tick) ([]byte, error) {
 	now, err := count(w, keyClock)
 	if err != nil {
@@ -31,7 +31,9 @@ func tick(w Writer, c *pb.Tick) ([]byte, error) {
 		return nil, err
 	}
 	if left > 0 {
-		left, err = forgetLeavers(w, left)
+		if left, err = forgetLeavers(w, left); err == nil && left > 0 {
+			left, err = expireInvitations(w, now, left)
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -27,12 +27,19 @@ var (
 	ErrNoSpace       = errors.New("the servers have no room for mail") // their disks are nearly full; they take it again when there is
 )
 
+// The terms of signing up, see package terms.
+var (
+	ErrTerms      = errors.New("the terms of signing up are not met") // ask for them and meet them
+	ErrInvitation = errors.New("the invitation is not valid")
+)
+
 var codes = []error{
 	1: ErrInternal, 2: ErrBadRequest, 3: ErrNameTaken, 4: ErrNoAccount,
 	5: ErrWrongPassword, 6: ErrNotLoggedIn, 7: ErrNoGroup, 8: ErrGroupTaken,
 	9: ErrConflict, 10: ErrRefused, 11: ErrFull, 12: ErrTooMany,
 	13: ErrUnavailable, 14: ErrTooLarge,
 	15: ErrNoSpace,
+	16: ErrTerms, 17: ErrInvitation,
 }
 
 // Code returns the wire code of an error: that of the sentinel in its chain,

@@ -75,9 +75,12 @@ func NewPerson(account record.Account) *Person {
 	return p
 }
 
-// SignUp returns the command that makes the account.
-func (p *Person) SignUp() []byte {
-	return directory.SignUp(p.Account, make([]byte, 192), []byte("vault of "+p.Account), p.Identity.Public(), p.first)
+// SignUp returns the command that makes the account, on open terms.
+func (p *Person) SignUp() []byte { return p.SignUpWith(directory.Pass{}) }
+
+// SignUpWith is SignUp with what the terms ask for.
+func (p *Person) SignUpWith(pass directory.Pass) []byte {
+	return directory.SignUp(p.Account, make([]byte, 192), []byte("vault of "+p.Account), p.Identity.Public(), p.first, pass)
 }
 
 // Entry signs the next entry of the log.

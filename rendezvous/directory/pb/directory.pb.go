@@ -44,6 +44,8 @@ type Command struct {
 	//	*Command_PutGroupMail
 	//	*Command_TakeGroupMail
 	//	*Command_SetContacts
+	//	*Command_SetTerms
+	//	*Command_Invitations
 	//	*Command_RetireServer
 	Kind          isCommand_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
@@ -195,6 +197,24 @@ func (x *Command) GetSetContacts() *SetContacts {
 	return nil
 }
 
+func (x *Command) GetSetTerms() *SetTerms {
+	if x != nil {
+		if x, ok := x.Kind.(*Command_SetTerms); ok {
+			return x.SetTerms
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetInvitations() *Invitations {
+	if x != nil {
+		if x, ok := x.Kind.(*Command_Invitations); ok {
+			return x.Invitations
+		}
+	}
+	return nil
+}
+
 func (x *Command) GetRetireServer() *RetireServer {
 	if x != nil {
 		if x, ok := x.Kind.(*Command_RetireServer); ok {
@@ -256,6 +276,14 @@ type Command_SetContacts struct {
 	SetContacts *SetContacts `protobuf:"bytes,12,opt,name=set_contacts,json=setContacts,proto3,oneof"`
 }
 
+type Command_SetTerms struct {
+	SetTerms *SetTerms `protobuf:"bytes,13,opt,name=set_terms,json=setTerms,proto3,oneof"`
+}
+
+type Command_Invitations struct {
+	Invitations *Invitations `protobuf:"bytes,14,opt,name=invitations,proto3,oneof"`
+}
+
 type Command_RetireServer struct {
 	RetireServer *RetireServer `protobuf:"bytes,30,opt,name=retire_server,json=retireServer,proto3,oneof"`
 }
@@ -284,6 +312,10 @@ func (*Command_TakeGroupMail) isCommand_Kind() {}
 
 func (*Command_SetContacts) isCommand_Kind() {}
 
+func (*Command_SetTerms) isCommand_Kind() {}
+
+func (*Command_Invitations) isCommand_Kind() {}
+
 func (*Command_RetireServer) isCommand_Kind() {}
 
 type SignUp struct {
@@ -291,8 +323,10 @@ type SignUp struct {
 	Account       string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	OpaqueRecord  []byte                 `protobuf:"bytes,2,opt,name=opaque_record,json=opaqueRecord,proto3" json:"opaque_record,omitempty"`
 	Vault         []byte                 `protobuf:"bytes,3,opt,name=vault,proto3" json:"vault,omitempty"`
-	Identity      []byte                 `protobuf:"bytes,4,opt,name=identity,proto3" json:"identity,omitempty"` // Ed25519 public key, 32 bytes
-	Device        []byte                 `protobuf:"bytes,5,opt,name=device,proto3" json:"device,omitempty"`     // signed record.DeviceEntry, the first
+	Identity      []byte                 `protobuf:"bytes,4,opt,name=identity,proto3" json:"identity,omitempty"`     // Ed25519 public key, 32 bytes
+	Device        []byte                 `protobuf:"bytes,5,opt,name=device,proto3" json:"device,omitempty"`         // signed record.DeviceEntry, the first
+	Invitation    []byte                 `protobuf:"bytes,6,opt,name=invitation,proto3" json:"invitation,omitempty"` // hash of a code; empty: none
+	Bits          uint32                 `protobuf:"varint,7,opt,name=bits,proto3" json:"bits,omitempty"`            // of work that the server has checked; 0: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -360,6 +394,20 @@ func (x *SignUp) GetDevice() []byte {
 		return x.Device
 	}
 	return nil
+}
+
+func (x *SignUp) GetInvitation() []byte {
+	if x != nil {
+		return x.Invitation
+	}
+	return nil
+}
+
+func (x *SignUp) GetBits() uint32 {
+	if x != nil {
+		return x.Bits
+	}
+	return 0
 }
 
 type AppendDevice struct {
@@ -1299,6 +1347,120 @@ func (x *SetContacts) GetForgotten() []string {
 	return nil
 }
 
+// SetTerms says on which terms people sign up from now on.
+type SetTerms struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Invitation    bool                   `protobuf:"varint,1,opt,name=invitation,proto3" json:"invitation,omitempty"`
+	Bits          uint32                 `protobuf:"varint,2,opt,name=bits,proto3" json:"bits,omitempty"` // of work; 0: none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetTerms) Reset() {
+	*x = SetTerms{}
+	mi := &file_directory_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTerms) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTerms) ProtoMessage() {}
+
+func (x *SetTerms) ProtoReflect() protoreflect.Message {
+	mi := &file_directory_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTerms.ProtoReflect.Descriptor instead.
+func (*SetTerms) Descriptor() ([]byte, []int) {
+	return file_directory_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *SetTerms) GetInvitation() bool {
+	if x != nil {
+		return x.Invitation
+	}
+	return false
+}
+
+func (x *SetTerms) GetBits() uint32 {
+	if x != nil {
+		return x.Bits
+	}
+	return 0
+}
+
+// Invitations gives out invitations, or takes back all that are out.
+type Invitations struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hashes        [][]byte               `protobuf:"bytes,1,rep,name=hashes,proto3" json:"hashes,omitempty"`      // of codes, 32 bytes each
+	Lifetime      uint64                 `protobuf:"varint,2,opt,name=lifetime,proto3" json:"lifetime,omitempty"` // milliseconds
+	Revoke        bool                   `protobuf:"varint,3,opt,name=revoke,proto3" json:"revoke,omitempty"`     // all, as many as one transaction holds; the others are not looked at
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Invitations) Reset() {
+	*x = Invitations{}
+	mi := &file_directory_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Invitations) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Invitations) ProtoMessage() {}
+
+func (x *Invitations) ProtoReflect() protoreflect.Message {
+	mi := &file_directory_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Invitations.ProtoReflect.Descriptor instead.
+func (*Invitations) Descriptor() ([]byte, []int) {
+	return file_directory_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Invitations) GetHashes() [][]byte {
+	if x != nil {
+		return x.Hashes
+	}
+	return nil
+}
+
+func (x *Invitations) GetLifetime() uint64 {
+	if x != nil {
+		return x.Lifetime
+	}
+	return 0
+}
+
+func (x *Invitations) GetRevoke() bool {
+	if x != nil {
+		return x.Revoke
+	}
+	return false
+}
+
 // RetireServer notes that a server was taken out of the cluster for good.
 type RetireServer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1309,7 +1471,7 @@ type RetireServer struct {
 
 func (x *RetireServer) Reset() {
 	*x = RetireServer{}
-	mi := &file_directory_proto_msgTypes[17]
+	mi := &file_directory_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1321,7 +1483,7 @@ func (x *RetireServer) String() string {
 func (*RetireServer) ProtoMessage() {}
 
 func (x *RetireServer) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[17]
+	mi := &file_directory_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1334,7 +1496,7 @@ func (x *RetireServer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetireServer.ProtoReflect.Descriptor instead.
 func (*RetireServer) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{17}
+	return file_directory_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RetireServer) GetServer() []byte {
@@ -1356,7 +1518,7 @@ type Begun struct {
 
 func (x *Begun) Reset() {
 	*x = Begun{}
-	mi := &file_directory_proto_msgTypes[18]
+	mi := &file_directory_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1530,7 @@ func (x *Begun) String() string {
 func (*Begun) ProtoMessage() {}
 
 func (x *Begun) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[18]
+	mi := &file_directory_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1543,7 @@ func (x *Begun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Begun.ProtoReflect.Descriptor instead.
 func (*Begun) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{18}
+	return file_directory_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Begun) GetGeneration() uint64 {
@@ -1405,8 +1567,8 @@ func (x *Begun) GetStepped() bool {
 	return false
 }
 
-// Unfinished is the value that Tick and TakeGroupMail return: whether the same
-// command again would find more to do.
+// Unfinished is the value that Tick, TakeGroupMail and Invitations return: whether the
+// same command again would find more to do.
 type Unfinished struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	More          bool                   `protobuf:"varint,1,opt,name=more,proto3" json:"more,omitempty"`
@@ -1416,7 +1578,7 @@ type Unfinished struct {
 
 func (x *Unfinished) Reset() {
 	*x = Unfinished{}
-	mi := &file_directory_proto_msgTypes[19]
+	mi := &file_directory_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1428,7 +1590,7 @@ func (x *Unfinished) String() string {
 func (*Unfinished) ProtoMessage() {}
 
 func (x *Unfinished) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[19]
+	mi := &file_directory_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1441,7 +1603,7 @@ func (x *Unfinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unfinished.ProtoReflect.Descriptor instead.
 func (*Unfinished) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{19}
+	return file_directory_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Unfinished) GetMore() bool {
@@ -1461,7 +1623,7 @@ type TakenKeys struct {
 
 func (x *TakenKeys) Reset() {
 	*x = TakenKeys{}
-	mi := &file_directory_proto_msgTypes[20]
+	mi := &file_directory_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1635,7 @@ func (x *TakenKeys) String() string {
 func (*TakenKeys) ProtoMessage() {}
 
 func (x *TakenKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[20]
+	mi := &file_directory_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +1648,7 @@ func (x *TakenKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakenKeys.ProtoReflect.Descriptor instead.
 func (*TakenKeys) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{20}
+	return file_directory_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TakenKeys) GetDevices() []*TakenKeys_Device {
@@ -1509,7 +1671,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_directory_proto_msgTypes[21]
+	mi := &file_directory_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1521,7 +1683,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[21]
+	mi := &file_directory_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1534,7 +1696,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{21}
+	return file_directory_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Position) GetIndex() uint64 {
@@ -1577,7 +1739,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_directory_proto_msgTypes[22]
+	mi := &file_directory_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1589,7 +1751,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[22]
+	mi := &file_directory_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1602,7 +1764,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{22}
+	return file_directory_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Account) GetIdentity() []byte {
@@ -1644,7 +1806,7 @@ type Stock struct {
 
 func (x *Stock) Reset() {
 	*x = Stock{}
-	mi := &file_directory_proto_msgTypes[23]
+	mi := &file_directory_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1656,7 +1818,7 @@ func (x *Stock) String() string {
 func (*Stock) ProtoMessage() {}
 
 func (x *Stock) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[23]
+	mi := &file_directory_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1669,7 +1831,7 @@ func (x *Stock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stock.ProtoReflect.Descriptor instead.
 func (*Stock) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{23}
+	return file_directory_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Stock) GetLeft() uint32 {
@@ -1697,7 +1859,7 @@ type Generation struct {
 
 func (x *Generation) Reset() {
 	*x = Generation{}
-	mi := &file_directory_proto_msgTypes[24]
+	mi := &file_directory_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1709,7 +1871,7 @@ func (x *Generation) String() string {
 func (*Generation) ProtoMessage() {}
 
 func (x *Generation) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[24]
+	mi := &file_directory_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1722,7 +1884,7 @@ func (x *Generation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Generation.ProtoReflect.Descriptor instead.
 func (*Generation) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{24}
+	return file_directory_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Generation) GetNumber() uint64 {
@@ -1754,7 +1916,7 @@ type Contacts struct {
 
 func (x *Contacts) Reset() {
 	*x = Contacts{}
-	mi := &file_directory_proto_msgTypes[25]
+	mi := &file_directory_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1766,7 +1928,7 @@ func (x *Contacts) String() string {
 func (*Contacts) ProtoMessage() {}
 
 func (x *Contacts) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[25]
+	mi := &file_directory_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1779,7 +1941,7 @@ func (x *Contacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contacts.ProtoReflect.Descriptor instead.
 func (*Contacts) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{25}
+	return file_directory_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Contacts) GetVersion() uint64 {
@@ -1830,7 +1992,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_directory_proto_msgTypes[26]
+	mi := &file_directory_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1842,7 +2004,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[26]
+	mi := &file_directory_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1855,7 +2017,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{26}
+	return file_directory_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Group) GetId() []byte {
@@ -1886,6 +2048,113 @@ func (x *Group) GetPrivate() bool {
 	return false
 }
 
+// Terms is on what people sign up.
+type Terms struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Invitation    bool                   `protobuf:"varint,1,opt,name=invitation,proto3" json:"invitation,omitempty"`
+	Bits          uint32                 `protobuf:"varint,2,opt,name=bits,proto3" json:"bits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Terms) Reset() {
+	*x = Terms{}
+	mi := &file_directory_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Terms) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Terms) ProtoMessage() {}
+
+func (x *Terms) ProtoReflect() protoreflect.Message {
+	mi := &file_directory_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Terms.ProtoReflect.Descriptor instead.
+func (*Terms) Descriptor() ([]byte, []int) {
+	return file_directory_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Terms) GetInvitation() bool {
+	if x != nil {
+		return x.Invitation
+	}
+	return false
+}
+
+func (x *Terms) GetBits() uint32 {
+	if x != nil {
+		return x.Bits
+	}
+	return 0
+}
+
+// Invitation is a code that was given out. It stays after it was used, until it
+// expires: giving out the same one again must not revive it.
+type Invitation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Expires       uint64                 `protobuf:"varint,1,opt,name=expires,proto3" json:"expires,omitempty"` // on the directory's clock, milliseconds
+	Used          bool                   `protobuf:"varint,2,opt,name=used,proto3" json:"used,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Invitation) Reset() {
+	*x = Invitation{}
+	mi := &file_directory_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Invitation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Invitation) ProtoMessage() {}
+
+func (x *Invitation) ProtoReflect() protoreflect.Message {
+	mi := &file_directory_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Invitation.ProtoReflect.Descriptor instead.
+func (*Invitation) Descriptor() ([]byte, []int) {
+	return file_directory_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Invitation) GetExpires() uint64 {
+	if x != nil {
+		return x.Expires
+	}
+	return 0
+}
+
+func (x *Invitation) GetUsed() bool {
+	if x != nil {
+		return x.Used
+	}
+	return false
+}
+
 // Letter is what is known of a letter, in a device's queue or a group's; its
 // sealed bytes lie beside it.
 type Letter struct {
@@ -1901,7 +2170,7 @@ type Letter struct {
 
 func (x *Letter) Reset() {
 	*x = Letter{}
-	mi := &file_directory_proto_msgTypes[27]
+	mi := &file_directory_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1913,7 +2182,7 @@ func (x *Letter) String() string {
 func (*Letter) ProtoMessage() {}
 
 func (x *Letter) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[27]
+	mi := &file_directory_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1926,7 +2195,7 @@ func (x *Letter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Letter.ProtoReflect.Descriptor instead.
 func (*Letter) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{27}
+	return file_directory_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Letter) GetFrom() string {
@@ -1976,7 +2245,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_directory_proto_msgTypes[28]
+	mi := &file_directory_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1988,7 +2257,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[28]
+	mi := &file_directory_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2001,7 +2270,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{28}
+	return file_directory_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Queue) GetLast() uint64 {
@@ -2036,7 +2305,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_directory_proto_msgTypes[29]
+	mi := &file_directory_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2048,7 +2317,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[29]
+	mi := &file_directory_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2061,7 +2330,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{29}
+	return file_directory_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Share) GetLetters() uint64 {
@@ -2091,7 +2360,7 @@ type MailTotals struct {
 
 func (x *MailTotals) Reset() {
 	*x = MailTotals{}
-	mi := &file_directory_proto_msgTypes[30]
+	mi := &file_directory_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2103,7 +2372,7 @@ func (x *MailTotals) String() string {
 func (*MailTotals) ProtoMessage() {}
 
 func (x *MailTotals) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[30]
+	mi := &file_directory_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2116,7 +2385,7 @@ func (x *MailTotals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MailTotals.ProtoReflect.Descriptor instead.
 func (*MailTotals) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{30}
+	return file_directory_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *MailTotals) GetLetters() uint64 {
@@ -2159,7 +2428,7 @@ type TakenKeys_Device struct {
 
 func (x *TakenKeys_Device) Reset() {
 	*x = TakenKeys_Device{}
-	mi := &file_directory_proto_msgTypes[31]
+	mi := &file_directory_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2171,7 +2440,7 @@ func (x *TakenKeys_Device) String() string {
 func (*TakenKeys_Device) ProtoMessage() {}
 
 func (x *TakenKeys_Device) ProtoReflect() protoreflect.Message {
-	mi := &file_directory_proto_msgTypes[31]
+	mi := &file_directory_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2184,7 +2453,7 @@ func (x *TakenKeys_Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakenKeys_Device.ProtoReflect.Descriptor instead.
 func (*TakenKeys_Device) Descriptor() ([]byte, []int) {
-	return file_directory_proto_rawDescGZIP(), []int{20, 0}
+	return file_directory_proto_rawDescGZIP(), []int{22, 0}
 }
 
 func (x *TakenKeys_Device) GetDevice() []byte {
@@ -2219,7 +2488,7 @@ var File_directory_proto protoreflect.FileDescriptor
 
 const file_directory_proto_rawDesc = "" +
 	"\n" +
-	"\x0fdirectory.proto\x12\x12tryst.directory.v1\"\xf9\x06\n" +
+	"\x0fdirectory.proto\x12\x12tryst.directory.v1\"\xfb\a\n" +
 	"\aCommand\x125\n" +
 	"\asign_up\x18\x01 \x01(\v2\x1a.tryst.directory.v1.SignUpH\x00R\x06signUp\x12G\n" +
 	"\rappend_device\x18\x02 \x01(\v2 .tryst.directory.v1.AppendDeviceH\x00R\fappendDevice\x12D\n" +
@@ -2233,15 +2502,21 @@ const file_directory_proto_rawDesc = "" +
 	"\x0eput_group_mail\x18\n" +
 	" \x01(\v2 .tryst.directory.v1.PutGroupMailH\x00R\fputGroupMail\x12K\n" +
 	"\x0ftake_group_mail\x18\v \x01(\v2!.tryst.directory.v1.TakeGroupMailH\x00R\rtakeGroupMail\x12D\n" +
-	"\fset_contacts\x18\f \x01(\v2\x1f.tryst.directory.v1.SetContactsH\x00R\vsetContacts\x12G\n" +
+	"\fset_contacts\x18\f \x01(\v2\x1f.tryst.directory.v1.SetContactsH\x00R\vsetContacts\x12;\n" +
+	"\tset_terms\x18\r \x01(\v2\x1c.tryst.directory.v1.SetTermsH\x00R\bsetTerms\x12C\n" +
+	"\vinvitations\x18\x0e \x01(\v2\x1f.tryst.directory.v1.InvitationsH\x00R\vinvitations\x12G\n" +
 	"\rretire_server\x18\x1e \x01(\v2 .tryst.directory.v1.RetireServerH\x00R\fretireServerB\x06\n" +
-	"\x04kind\"\x91\x01\n" +
+	"\x04kind\"\xc5\x01\n" +
 	"\x06SignUp\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12#\n" +
 	"\ropaque_record\x18\x02 \x01(\fR\fopaqueRecord\x12\x14\n" +
 	"\x05vault\x18\x03 \x01(\fR\x05vault\x12\x1a\n" +
 	"\bidentity\x18\x04 \x01(\fR\bidentity\x12\x16\n" +
-	"\x06device\x18\x05 \x01(\fR\x06device\">\n" +
+	"\x06device\x18\x05 \x01(\fR\x06device\x12\x1e\n" +
+	"\n" +
+	"invitation\x18\x06 \x01(\fR\n" +
+	"invitation\x12\x12\n" +
+	"\x04bits\x18\a \x01(\rR\x04bits\">\n" +
 	"\fAppendDevice\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x14\n" +
 	"\x05entry\x18\x02 \x01(\fR\x05entry\"r\n" +
@@ -2307,7 +2582,16 @@ const file_directory_proto_rawDesc = "" +
 	"\x06policy\x18\x05 \x01(\rR\x06policy\x12\x1a\n" +
 	"\baccepted\x18\x06 \x03(\tR\baccepted\x12\x18\n" +
 	"\ablocked\x18\a \x03(\tR\ablocked\x12\x1c\n" +
-	"\tforgotten\x18\b \x03(\tR\tforgotten\"&\n" +
+	"\tforgotten\x18\b \x03(\tR\tforgotten\">\n" +
+	"\bSetTerms\x12\x1e\n" +
+	"\n" +
+	"invitation\x18\x01 \x01(\bR\n" +
+	"invitation\x12\x12\n" +
+	"\x04bits\x18\x02 \x01(\rR\x04bits\"Y\n" +
+	"\vInvitations\x12\x16\n" +
+	"\x06hashes\x18\x01 \x03(\fR\x06hashes\x12\x1a\n" +
+	"\blifetime\x18\x02 \x01(\x04R\blifetime\x12\x16\n" +
+	"\x06revoke\x18\x03 \x01(\bR\x06revoke\"&\n" +
 	"\fRetireServer\x12\x16\n" +
 	"\x06server\x18\x01 \x01(\fR\x06server\"h\n" +
 	"\x05Begun\x12\x1e\n" +
@@ -2353,7 +2637,16 @@ const file_directory_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
 	"\amembers\x18\x02 \x01(\rR\amembers\x12\x16\n" +
 	"\x06length\x18\x03 \x01(\x04R\x06length\x12\x18\n" +
-	"\aprivate\x18\x04 \x01(\bR\aprivate\"r\n" +
+	"\aprivate\x18\x04 \x01(\bR\aprivate\";\n" +
+	"\x05Terms\x12\x1e\n" +
+	"\n" +
+	"invitation\x18\x01 \x01(\bR\n" +
+	"invitation\x12\x12\n" +
+	"\x04bits\x18\x02 \x01(\rR\x04bits\":\n" +
+	"\n" +
+	"Invitation\x12\x18\n" +
+	"\aexpires\x18\x01 \x01(\x04R\aexpires\x12\x12\n" +
+	"\x04used\x18\x02 \x01(\bR\x04used\"r\n" +
 	"\x06Letter\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\fR\x06device\x12\x0e\n" +
@@ -2387,7 +2680,7 @@ func file_directory_proto_rawDescGZIP() []byte {
 	return file_directory_proto_rawDescData
 }
 
-var file_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_directory_proto_goTypes = []any{
 	(*Command)(nil),           // 0: tryst.directory.v1.Command
 	(*SignUp)(nil),            // 1: tryst.directory.v1.SignUp
@@ -2406,21 +2699,25 @@ var file_directory_proto_goTypes = []any{
 	(*TakeGroupMail)(nil),     // 14: tryst.directory.v1.TakeGroupMail
 	(*LettersPut)(nil),        // 15: tryst.directory.v1.LettersPut
 	(*SetContacts)(nil),       // 16: tryst.directory.v1.SetContacts
-	(*RetireServer)(nil),      // 17: tryst.directory.v1.RetireServer
-	(*Begun)(nil),             // 18: tryst.directory.v1.Begun
-	(*Unfinished)(nil),        // 19: tryst.directory.v1.Unfinished
-	(*TakenKeys)(nil),         // 20: tryst.directory.v1.TakenKeys
-	(*Position)(nil),          // 21: tryst.directory.v1.Position
-	(*Account)(nil),           // 22: tryst.directory.v1.Account
-	(*Stock)(nil),             // 23: tryst.directory.v1.Stock
-	(*Generation)(nil),        // 24: tryst.directory.v1.Generation
-	(*Contacts)(nil),          // 25: tryst.directory.v1.Contacts
-	(*Group)(nil),             // 26: tryst.directory.v1.Group
-	(*Letter)(nil),            // 27: tryst.directory.v1.Letter
-	(*Queue)(nil),             // 28: tryst.directory.v1.Queue
-	(*Share)(nil),             // 29: tryst.directory.v1.Share
-	(*MailTotals)(nil),        // 30: tryst.directory.v1.MailTotals
-	(*TakenKeys_Device)(nil),  // 31: tryst.directory.v1.TakenKeys.Device
+	(*SetTerms)(nil),          // 17: tryst.directory.v1.SetTerms
+	(*Invitations)(nil),       // 18: tryst.directory.v1.Invitations
+	(*RetireServer)(nil),      // 19: tryst.directory.v1.RetireServer
+	(*Begun)(nil),             // 20: tryst.directory.v1.Begun
+	(*Unfinished)(nil),        // 21: tryst.directory.v1.Unfinished
+	(*TakenKeys)(nil),         // 22: tryst.directory.v1.TakenKeys
+	(*Position)(nil),          // 23: tryst.directory.v1.Position
+	(*Account)(nil),           // 24: tryst.directory.v1.Account
+	(*Stock)(nil),             // 25: tryst.directory.v1.Stock
+	(*Generation)(nil),        // 26: tryst.directory.v1.Generation
+	(*Contacts)(nil),          // 27: tryst.directory.v1.Contacts
+	(*Group)(nil),             // 28: tryst.directory.v1.Group
+	(*Terms)(nil),             // 29: tryst.directory.v1.Terms
+	(*Invitation)(nil),        // 30: tryst.directory.v1.Invitation
+	(*Letter)(nil),            // 31: tryst.directory.v1.Letter
+	(*Queue)(nil),             // 32: tryst.directory.v1.Queue
+	(*Share)(nil),             // 33: tryst.directory.v1.Share
+	(*MailTotals)(nil),        // 34: tryst.directory.v1.MailTotals
+	(*TakenKeys_Device)(nil),  // 35: tryst.directory.v1.TakenKeys.Device
 }
 var file_directory_proto_depIdxs = []int32{
 	1,  // 0: tryst.directory.v1.Command.sign_up:type_name -> tryst.directory.v1.SignUp
@@ -2435,16 +2732,18 @@ var file_directory_proto_depIdxs = []int32{
 	11, // 9: tryst.directory.v1.Command.put_group_mail:type_name -> tryst.directory.v1.PutGroupMail
 	14, // 10: tryst.directory.v1.Command.take_group_mail:type_name -> tryst.directory.v1.TakeGroupMail
 	16, // 11: tryst.directory.v1.Command.set_contacts:type_name -> tryst.directory.v1.SetContacts
-	17, // 12: tryst.directory.v1.Command.retire_server:type_name -> tryst.directory.v1.RetireServer
-	8,  // 13: tryst.directory.v1.PutMail.letters:type_name -> tryst.directory.v1.PostedLetter
-	12, // 14: tryst.directory.v1.PutGroupMail.letters:type_name -> tryst.directory.v1.PostedGroupLetter
-	13, // 15: tryst.directory.v1.PostedGroupLetter.members:type_name -> tryst.directory.v1.Member
-	31, // 16: tryst.directory.v1.TakenKeys.devices:type_name -> tryst.directory.v1.TakenKeys.Device
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	17, // 12: tryst.directory.v1.Command.set_terms:type_name -> tryst.directory.v1.SetTerms
+	18, // 13: tryst.directory.v1.Command.invitations:type_name -> tryst.directory.v1.Invitations
+	19, // 14: tryst.directory.v1.Command.retire_server:type_name -> tryst.directory.v1.RetireServer
+	8,  // 15: tryst.directory.v1.PutMail.letters:type_name -> tryst.directory.v1.PostedLetter
+	12, // 16: tryst.directory.v1.PutGroupMail.letters:type_name -> tryst.directory.v1.PostedGroupLetter
+	13, // 17: tryst.directory.v1.PostedGroupLetter.members:type_name -> tryst.directory.v1.Member
+	35, // 18: tryst.directory.v1.TakenKeys.devices:type_name -> tryst.directory.v1.TakenKeys.Device
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_directory_proto_init() }
@@ -2465,6 +2764,8 @@ func file_directory_proto_init() {
 		(*Command_PutGroupMail)(nil),
 		(*Command_TakeGroupMail)(nil),
 		(*Command_SetContacts)(nil),
+		(*Command_SetTerms)(nil),
+		(*Command_Invitations)(nil),
 		(*Command_RetireServer)(nil),
 	}
 	type x struct{}
@@ -2473,7 +2774,7 @@ func file_directory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_directory_proto_rawDesc), len(file_directory_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   32,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -109,6 +109,7 @@ type Request struct {
 	//	*Request_FetchGroupMail
 	//	*Request_SetContacts
 	//	*Request_GetContacts
+	//	*Request_GetTerms
 	Kind          isRequest_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -365,6 +366,15 @@ func (x *Request) GetGetContacts() *GetContacts {
 	return nil
 }
 
+func (x *Request) GetGetTerms() *GetTerms {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_GetTerms); ok {
+			return x.GetTerms
+		}
+	}
+	return nil
+}
+
 type isRequest_Kind interface {
 	isRequest_Kind()
 }
@@ -461,6 +471,10 @@ type Request_GetContacts struct {
 	GetContacts *GetContacts `protobuf:"bytes,24,opt,name=get_contacts,json=getContacts,proto3,oneof"`
 }
 
+type Request_GetTerms struct {
+	GetTerms *GetTerms `protobuf:"bytes,25,opt,name=get_terms,json=getTerms,proto3,oneof"`
+}
+
 func (*Request_StartRegistration) isRequest_Kind() {}
 
 func (*Request_SignUp) isRequest_Kind() {}
@@ -507,6 +521,8 @@ func (*Request_SetContacts) isRequest_Kind() {}
 
 func (*Request_GetContacts) isRequest_Kind() {}
 
+func (*Request_GetTerms) isRequest_Kind() {}
+
 // Response is the only frame that a server sends back.
 type Response struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -529,6 +545,7 @@ type Response struct {
 	//	*Response_MailPut
 	//	*Response_MailPage
 	//	*Response_Contacts
+	//	*Response_Terms
 	Kind          isResponse_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -713,6 +730,15 @@ func (x *Response) GetContacts() *Contacts {
 	return nil
 }
 
+func (x *Response) GetTerms() *Terms {
+	if x != nil {
+		if x, ok := x.Kind.(*Response_Terms); ok {
+			return x.Terms
+		}
+	}
+	return nil
+}
+
 type isResponse_Kind interface {
 	isResponse_Kind()
 }
@@ -777,6 +803,10 @@ type Response_Contacts struct {
 	Contacts *Contacts `protobuf:"bytes,16,opt,name=contacts,proto3,oneof"`
 }
 
+type Response_Terms struct {
+	Terms *Terms `protobuf:"bytes,17,opt,name=terms,proto3,oneof"`
+}
+
 func (*Response_Error) isResponse_Kind() {}
 
 func (*Response_Done) isResponse_Kind() {}
@@ -806,6 +836,8 @@ func (*Response_MailPut) isResponse_Kind() {}
 func (*Response_MailPage) isResponse_Kind() {}
 
 func (*Response_Contacts) isResponse_Kind() {}
+
+func (*Response_Terms) isResponse_Kind() {}
 
 type Error struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -938,6 +970,7 @@ type StartRegistration struct {
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Roll          string                 `protobuf:"bytes,2,opt,name=roll,proto3" json:"roll,omitempty"`
 	Request       []byte                 `protobuf:"bytes,3,opt,name=request,proto3" json:"request,omitempty"` // OPAQUE RegistrationRequest
+	Pass          *Pass                  `protobuf:"bytes,4,opt,name=pass,proto3" json:"pass,omitempty"`       // what the cluster's terms ask for
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -989,6 +1022,13 @@ func (x *StartRegistration) GetRoll() string {
 func (x *StartRegistration) GetRequest() []byte {
 	if x != nil {
 		return x.Request
+	}
+	return nil
+}
+
+func (x *StartRegistration) GetPass() *Pass {
+	if x != nil {
+		return x.Pass
 	}
 	return nil
 }
@@ -1045,6 +1085,7 @@ type SignUp struct {
 	Vault         []byte                 `protobuf:"bytes,4,opt,name=vault,proto3" json:"vault,omitempty"`                                   // sealed by the node; the server cannot open it
 	Identity      []byte                 `protobuf:"bytes,5,opt,name=identity,proto3" json:"identity,omitempty"`                             // Ed25519 public key, 32 bytes
 	Device        []byte                 `protobuf:"bytes,6,opt,name=device,proto3" json:"device,omitempty"`                                 // signed record.DeviceEntry, the first
+	Pass          *Pass                  `protobuf:"bytes,7,opt,name=pass,proto3" json:"pass,omitempty"`                                     // as in StartRegistration; only here is the invitation used up
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1121,6 +1162,171 @@ func (x *SignUp) GetDevice() []byte {
 	return nil
 }
 
+func (x *SignUp) GetPass() *Pass {
+	if x != nil {
+		return x.Pass
+	}
+	return nil
+}
+
+// GetTerms asks on which terms people sign up. Anybody may ask.
+type GetTerms struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTerms) Reset() {
+	*x = GetTerms{}
+	mi := &file_rendezvous_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTerms) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTerms) ProtoMessage() {}
+
+func (x *GetTerms) ProtoReflect() protoreflect.Message {
+	mi := &file_rendezvous_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTerms.ProtoReflect.Descriptor instead.
+func (*GetTerms) Descriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{8}
+}
+
+type Terms struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Invitation    bool                   `protobuf:"varint,1,opt,name=invitation,proto3" json:"invitation,omitempty"` // a code that was given out, for one sign-up
+	Bits          uint32                 `protobuf:"varint,2,opt,name=bits,proto3" json:"bits,omitempty"`             // 2^bits hashes of work, see package terms; 0: none
+	Challenge     []byte                 `protobuf:"bytes,3,opt,name=challenge,proto3" json:"challenge,omitempty"`    // for the asking device, if there is work
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Terms) Reset() {
+	*x = Terms{}
+	mi := &file_rendezvous_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Terms) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Terms) ProtoMessage() {}
+
+func (x *Terms) ProtoReflect() protoreflect.Message {
+	mi := &file_rendezvous_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Terms.ProtoReflect.Descriptor instead.
+func (*Terms) Descriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Terms) GetInvitation() bool {
+	if x != nil {
+		return x.Invitation
+	}
+	return false
+}
+
+func (x *Terms) GetBits() uint32 {
+	if x != nil {
+		return x.Bits
+	}
+	return 0
+}
+
+func (x *Terms) GetChallenge() []byte {
+	if x != nil {
+		return x.Challenge
+	}
+	return nil
+}
+
+// Pass is what a sign-up brings for the terms; what they do not ask for is not looked at.
+type Pass struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Invitation    string                 `protobuf:"bytes,1,opt,name=invitation,proto3" json:"invitation,omitempty"` // the code, as it was given out
+	Challenge     []byte                 `protobuf:"bytes,2,opt,name=challenge,proto3" json:"challenge,omitempty"`   // of Terms
+	Proof         []byte                 `protobuf:"bytes,3,opt,name=proof,proto3" json:"proof,omitempty"`           // the work that was done for it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pass) Reset() {
+	*x = Pass{}
+	mi := &file_rendezvous_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pass) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pass) ProtoMessage() {}
+
+func (x *Pass) ProtoReflect() protoreflect.Message {
+	mi := &file_rendezvous_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pass.ProtoReflect.Descriptor instead.
+func (*Pass) Descriptor() ([]byte, []int) {
+	return file_rendezvous_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Pass) GetInvitation() string {
+	if x != nil {
+		return x.Invitation
+	}
+	return ""
+}
+
+func (x *Pass) GetChallenge() []byte {
+	if x != nil {
+		return x.Challenge
+	}
+	return nil
+}
+
+func (x *Pass) GetProof() []byte {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
 type StartLogin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
@@ -1131,7 +1337,7 @@ type StartLogin struct {
 
 func (x *StartLogin) Reset() {
 	*x = StartLogin{}
-	mi := &file_rendezvous_proto_msgTypes[8]
+	mi := &file_rendezvous_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +1349,7 @@ func (x *StartLogin) String() string {
 func (*StartLogin) ProtoMessage() {}
 
 func (x *StartLogin) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[8]
+	mi := &file_rendezvous_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +1362,7 @@ func (x *StartLogin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartLogin.ProtoReflect.Descriptor instead.
 func (*StartLogin) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{8}
+	return file_rendezvous_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *StartLogin) GetAccount() string {
@@ -1183,7 +1389,7 @@ type Login struct {
 
 func (x *Login) Reset() {
 	*x = Login{}
-	mi := &file_rendezvous_proto_msgTypes[9]
+	mi := &file_rendezvous_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1195,7 +1401,7 @@ func (x *Login) String() string {
 func (*Login) ProtoMessage() {}
 
 func (x *Login) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[9]
+	mi := &file_rendezvous_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1208,7 +1414,7 @@ func (x *Login) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Login.ProtoReflect.Descriptor instead.
 func (*Login) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{9}
+	return file_rendezvous_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Login) GetKe2() []byte {
@@ -1236,7 +1442,7 @@ type FinishLogin struct {
 
 func (x *FinishLogin) Reset() {
 	*x = FinishLogin{}
-	mi := &file_rendezvous_proto_msgTypes[10]
+	mi := &file_rendezvous_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1248,7 +1454,7 @@ func (x *FinishLogin) String() string {
 func (*FinishLogin) ProtoMessage() {}
 
 func (x *FinishLogin) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[10]
+	mi := &file_rendezvous_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1261,7 +1467,7 @@ func (x *FinishLogin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishLogin.ProtoReflect.Descriptor instead.
 func (*FinishLogin) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{10}
+	return file_rendezvous_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *FinishLogin) GetAccount() string {
@@ -1295,7 +1501,7 @@ type Vault struct {
 
 func (x *Vault) Reset() {
 	*x = Vault{}
-	mi := &file_rendezvous_proto_msgTypes[11]
+	mi := &file_rendezvous_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1513,7 @@ func (x *Vault) String() string {
 func (*Vault) ProtoMessage() {}
 
 func (x *Vault) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[11]
+	mi := &file_rendezvous_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +1526,7 @@ func (x *Vault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vault.ProtoReflect.Descriptor instead.
 func (*Vault) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{11}
+	return file_rendezvous_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Vault) GetVault() []byte {
@@ -1347,7 +1553,7 @@ type AppendDevice struct {
 
 func (x *AppendDevice) Reset() {
 	*x = AppendDevice{}
-	mi := &file_rendezvous_proto_msgTypes[12]
+	mi := &file_rendezvous_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1359,7 +1565,7 @@ func (x *AppendDevice) String() string {
 func (*AppendDevice) ProtoMessage() {}
 
 func (x *AppendDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[12]
+	mi := &file_rendezvous_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1372,7 +1578,7 @@ func (x *AppendDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendDevice.ProtoReflect.Descriptor instead.
 func (*AppendDevice) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{12}
+	return file_rendezvous_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AppendDevice) GetAccount() string {
@@ -1398,7 +1604,7 @@ type LookUp struct {
 
 func (x *LookUp) Reset() {
 	*x = LookUp{}
-	mi := &file_rendezvous_proto_msgTypes[13]
+	mi := &file_rendezvous_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1410,7 +1616,7 @@ func (x *LookUp) String() string {
 func (*LookUp) ProtoMessage() {}
 
 func (x *LookUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[13]
+	mi := &file_rendezvous_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1423,7 +1629,7 @@ func (x *LookUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookUp.ProtoReflect.Descriptor instead.
 func (*LookUp) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{13}
+	return file_rendezvous_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LookUp) GetAccount() string {
@@ -1444,7 +1650,7 @@ type AccountRecord struct {
 
 func (x *AccountRecord) Reset() {
 	*x = AccountRecord{}
-	mi := &file_rendezvous_proto_msgTypes[14]
+	mi := &file_rendezvous_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1456,7 +1662,7 @@ func (x *AccountRecord) String() string {
 func (*AccountRecord) ProtoMessage() {}
 
 func (x *AccountRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[14]
+	mi := &file_rendezvous_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1469,7 +1675,7 @@ func (x *AccountRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountRecord.ProtoReflect.Descriptor instead.
 func (*AccountRecord) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{14}
+	return file_rendezvous_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AccountRecord) GetAccount() string {
@@ -1503,7 +1709,7 @@ type PublishKeys struct {
 
 func (x *PublishKeys) Reset() {
 	*x = PublishKeys{}
-	mi := &file_rendezvous_proto_msgTypes[15]
+	mi := &file_rendezvous_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1515,7 +1721,7 @@ func (x *PublishKeys) String() string {
 func (*PublishKeys) ProtoMessage() {}
 
 func (x *PublishKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[15]
+	mi := &file_rendezvous_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1528,7 +1734,7 @@ func (x *PublishKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishKeys.ProtoReflect.Descriptor instead.
 func (*PublishKeys) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{15}
+	return file_rendezvous_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PublishKeys) GetBundle() []byte {
@@ -1557,7 +1763,7 @@ type TakeKeys struct {
 
 func (x *TakeKeys) Reset() {
 	*x = TakeKeys{}
-	mi := &file_rendezvous_proto_msgTypes[16]
+	mi := &file_rendezvous_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1569,7 +1775,7 @@ func (x *TakeKeys) String() string {
 func (*TakeKeys) ProtoMessage() {}
 
 func (x *TakeKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[16]
+	mi := &file_rendezvous_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1582,7 +1788,7 @@ func (x *TakeKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeKeys.ProtoReflect.Descriptor instead.
 func (*TakeKeys) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{16}
+	return file_rendezvous_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TakeKeys) GetAccount() string {
@@ -1608,7 +1814,7 @@ type KeyBundles struct {
 
 func (x *KeyBundles) Reset() {
 	*x = KeyBundles{}
-	mi := &file_rendezvous_proto_msgTypes[17]
+	mi := &file_rendezvous_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1620,7 +1826,7 @@ func (x *KeyBundles) String() string {
 func (*KeyBundles) ProtoMessage() {}
 
 func (x *KeyBundles) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[17]
+	mi := &file_rendezvous_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1839,7 @@ func (x *KeyBundles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyBundles.ProtoReflect.Descriptor instead.
 func (*KeyBundles) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{17}
+	return file_rendezvous_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *KeyBundles) GetDevices() []*DeviceKeys {
@@ -1655,7 +1861,7 @@ type DeviceKeys struct {
 
 func (x *DeviceKeys) Reset() {
 	*x = DeviceKeys{}
-	mi := &file_rendezvous_proto_msgTypes[18]
+	mi := &file_rendezvous_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1667,7 +1873,7 @@ func (x *DeviceKeys) String() string {
 func (*DeviceKeys) ProtoMessage() {}
 
 func (x *DeviceKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[18]
+	mi := &file_rendezvous_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1680,7 +1886,7 @@ func (x *DeviceKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceKeys.ProtoReflect.Descriptor instead.
 func (*DeviceKeys) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{18}
+	return file_rendezvous_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DeviceKeys) GetDevice() []byte {
@@ -1727,7 +1933,7 @@ type BeginGeneration struct {
 
 func (x *BeginGeneration) Reset() {
 	*x = BeginGeneration{}
-	mi := &file_rendezvous_proto_msgTypes[19]
+	mi := &file_rendezvous_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1739,7 +1945,7 @@ func (x *BeginGeneration) String() string {
 func (*BeginGeneration) ProtoMessage() {}
 
 func (x *BeginGeneration) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[19]
+	mi := &file_rendezvous_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1752,7 +1958,7 @@ func (x *BeginGeneration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginGeneration.ProtoReflect.Descriptor instead.
 func (*BeginGeneration) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{19}
+	return file_rendezvous_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *BeginGeneration) GetGeneration() uint64 {
@@ -1789,7 +1995,7 @@ type Generation struct {
 
 func (x *Generation) Reset() {
 	*x = Generation{}
-	mi := &file_rendezvous_proto_msgTypes[20]
+	mi := &file_rendezvous_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1801,7 +2007,7 @@ func (x *Generation) String() string {
 func (*Generation) ProtoMessage() {}
 
 func (x *Generation) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[20]
+	mi := &file_rendezvous_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1814,7 +2020,7 @@ func (x *Generation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Generation.ProtoReflect.Descriptor instead.
 func (*Generation) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{20}
+	return file_rendezvous_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Generation) GetGeneration() uint64 {
@@ -1847,7 +2053,7 @@ type Announce struct {
 
 func (x *Announce) Reset() {
 	*x = Announce{}
-	mi := &file_rendezvous_proto_msgTypes[21]
+	mi := &file_rendezvous_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1859,7 +2065,7 @@ func (x *Announce) String() string {
 func (*Announce) ProtoMessage() {}
 
 func (x *Announce) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[21]
+	mi := &file_rendezvous_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1872,7 +2078,7 @@ func (x *Announce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Announce.ProtoReflect.Descriptor instead.
 func (*Announce) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{21}
+	return file_rendezvous_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Announce) GetRecord() []byte {
@@ -1890,7 +2096,7 @@ type Withdraw struct {
 
 func (x *Withdraw) Reset() {
 	*x = Withdraw{}
-	mi := &file_rendezvous_proto_msgTypes[22]
+	mi := &file_rendezvous_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1902,7 +2108,7 @@ func (x *Withdraw) String() string {
 func (*Withdraw) ProtoMessage() {}
 
 func (x *Withdraw) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[22]
+	mi := &file_rendezvous_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1915,7 +2121,7 @@ func (x *Withdraw) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Withdraw.ProtoReflect.Descriptor instead.
 func (*Withdraw) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{22}
+	return file_rendezvous_proto_rawDescGZIP(), []int{25}
 }
 
 type FindPeers struct {
@@ -1927,7 +2133,7 @@ type FindPeers struct {
 
 func (x *FindPeers) Reset() {
 	*x = FindPeers{}
-	mi := &file_rendezvous_proto_msgTypes[23]
+	mi := &file_rendezvous_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1939,7 +2145,7 @@ func (x *FindPeers) String() string {
 func (*FindPeers) ProtoMessage() {}
 
 func (x *FindPeers) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[23]
+	mi := &file_rendezvous_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1952,7 +2158,7 @@ func (x *FindPeers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindPeers.ProtoReflect.Descriptor instead.
 func (*FindPeers) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{23}
+	return file_rendezvous_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *FindPeers) GetAccounts() []string {
@@ -1971,7 +2177,7 @@ type Peers struct {
 
 func (x *Peers) Reset() {
 	*x = Peers{}
-	mi := &file_rendezvous_proto_msgTypes[24]
+	mi := &file_rendezvous_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1983,7 +2189,7 @@ func (x *Peers) String() string {
 func (*Peers) ProtoMessage() {}
 
 func (x *Peers) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[24]
+	mi := &file_rendezvous_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1996,7 +2202,7 @@ func (x *Peers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Peers.ProtoReflect.Descriptor instead.
 func (*Peers) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{24}
+	return file_rendezvous_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Peers) GetPeers() []*PeerPresence {
@@ -2016,7 +2222,7 @@ type PeerPresence struct {
 
 func (x *PeerPresence) Reset() {
 	*x = PeerPresence{}
-	mi := &file_rendezvous_proto_msgTypes[25]
+	mi := &file_rendezvous_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2028,7 +2234,7 @@ func (x *PeerPresence) String() string {
 func (*PeerPresence) ProtoMessage() {}
 
 func (x *PeerPresence) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[25]
+	mi := &file_rendezvous_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2041,7 +2247,7 @@ func (x *PeerPresence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerPresence.ProtoReflect.Descriptor instead.
 func (*PeerPresence) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{25}
+	return file_rendezvous_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *PeerPresence) GetAccount() string {
@@ -2068,7 +2274,7 @@ type GetPermit struct {
 
 func (x *GetPermit) Reset() {
 	*x = GetPermit{}
-	mi := &file_rendezvous_proto_msgTypes[26]
+	mi := &file_rendezvous_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2080,7 +2286,7 @@ func (x *GetPermit) String() string {
 func (*GetPermit) ProtoMessage() {}
 
 func (x *GetPermit) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[26]
+	mi := &file_rendezvous_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2093,7 +2299,7 @@ func (x *GetPermit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPermit.ProtoReflect.Descriptor instead.
 func (*GetPermit) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{26}
+	return file_rendezvous_proto_rawDescGZIP(), []int{29}
 }
 
 type Permit struct {
@@ -2106,7 +2312,7 @@ type Permit struct {
 
 func (x *Permit) Reset() {
 	*x = Permit{}
-	mi := &file_rendezvous_proto_msgTypes[27]
+	mi := &file_rendezvous_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2118,7 +2324,7 @@ func (x *Permit) String() string {
 func (*Permit) ProtoMessage() {}
 
 func (x *Permit) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[27]
+	mi := &file_rendezvous_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2131,7 +2337,7 @@ func (x *Permit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Permit.ProtoReflect.Descriptor instead.
 func (*Permit) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{27}
+	return file_rendezvous_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Permit) GetPermit() []byte {
@@ -2164,7 +2370,7 @@ type SetContacts struct {
 
 func (x *SetContacts) Reset() {
 	*x = SetContacts{}
-	mi := &file_rendezvous_proto_msgTypes[28]
+	mi := &file_rendezvous_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2176,7 +2382,7 @@ func (x *SetContacts) String() string {
 func (*SetContacts) ProtoMessage() {}
 
 func (x *SetContacts) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[28]
+	mi := &file_rendezvous_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2189,7 +2395,7 @@ func (x *SetContacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetContacts.ProtoReflect.Descriptor instead.
 func (*SetContacts) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{28}
+	return file_rendezvous_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SetContacts) GetVersion() uint64 {
@@ -2243,7 +2449,7 @@ type GetContacts struct {
 
 func (x *GetContacts) Reset() {
 	*x = GetContacts{}
-	mi := &file_rendezvous_proto_msgTypes[29]
+	mi := &file_rendezvous_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2255,7 +2461,7 @@ func (x *GetContacts) String() string {
 func (*GetContacts) ProtoMessage() {}
 
 func (x *GetContacts) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[29]
+	mi := &file_rendezvous_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2268,7 +2474,7 @@ func (x *GetContacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetContacts.ProtoReflect.Descriptor instead.
 func (*GetContacts) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{29}
+	return file_rendezvous_proto_rawDescGZIP(), []int{32}
 }
 
 type Contacts struct {
@@ -2283,7 +2489,7 @@ type Contacts struct {
 
 func (x *Contacts) Reset() {
 	*x = Contacts{}
-	mi := &file_rendezvous_proto_msgTypes[30]
+	mi := &file_rendezvous_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2295,7 +2501,7 @@ func (x *Contacts) String() string {
 func (*Contacts) ProtoMessage() {}
 
 func (x *Contacts) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[30]
+	mi := &file_rendezvous_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2308,7 +2514,7 @@ func (x *Contacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contacts.ProtoReflect.Descriptor instead.
 func (*Contacts) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{30}
+	return file_rendezvous_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Contacts) GetVersion() uint64 {
@@ -2348,7 +2554,7 @@ type AppendGroup struct {
 
 func (x *AppendGroup) Reset() {
 	*x = AppendGroup{}
-	mi := &file_rendezvous_proto_msgTypes[31]
+	mi := &file_rendezvous_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2360,7 +2566,7 @@ func (x *AppendGroup) String() string {
 func (*AppendGroup) ProtoMessage() {}
 
 func (x *AppendGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[31]
+	mi := &file_rendezvous_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2373,7 +2579,7 @@ func (x *AppendGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendGroup.ProtoReflect.Descriptor instead.
 func (*AppendGroup) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{31}
+	return file_rendezvous_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AppendGroup) GetStatement() []byte {
@@ -2393,7 +2599,7 @@ type ListGroups struct {
 
 func (x *ListGroups) Reset() {
 	*x = ListGroups{}
-	mi := &file_rendezvous_proto_msgTypes[32]
+	mi := &file_rendezvous_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2405,7 +2611,7 @@ func (x *ListGroups) String() string {
 func (*ListGroups) ProtoMessage() {}
 
 func (x *ListGroups) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[32]
+	mi := &file_rendezvous_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2418,7 +2624,7 @@ func (x *ListGroups) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroups.ProtoReflect.Descriptor instead.
 func (*ListGroups) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{32}
+	return file_rendezvous_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListGroups) GetAfter() string {
@@ -2445,7 +2651,7 @@ type GroupList struct {
 
 func (x *GroupList) Reset() {
 	*x = GroupList{}
-	mi := &file_rendezvous_proto_msgTypes[33]
+	mi := &file_rendezvous_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2457,7 +2663,7 @@ func (x *GroupList) String() string {
 func (*GroupList) ProtoMessage() {}
 
 func (x *GroupList) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[33]
+	mi := &file_rendezvous_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2470,7 +2676,7 @@ func (x *GroupList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupList.ProtoReflect.Descriptor instead.
 func (*GroupList) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{33}
+	return file_rendezvous_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GroupList) GetGroups() []*GroupSummary {
@@ -2502,7 +2708,7 @@ type GroupSummary struct {
 
 func (x *GroupSummary) Reset() {
 	*x = GroupSummary{}
-	mi := &file_rendezvous_proto_msgTypes[34]
+	mi := &file_rendezvous_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2514,7 +2720,7 @@ func (x *GroupSummary) String() string {
 func (*GroupSummary) ProtoMessage() {}
 
 func (x *GroupSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[34]
+	mi := &file_rendezvous_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2527,7 +2733,7 @@ func (x *GroupSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupSummary.ProtoReflect.Descriptor instead.
 func (*GroupSummary) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{34}
+	return file_rendezvous_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GroupSummary) GetId() []byte {
@@ -2596,7 +2802,7 @@ type GetGroup struct {
 
 func (x *GetGroup) Reset() {
 	*x = GetGroup{}
-	mi := &file_rendezvous_proto_msgTypes[35]
+	mi := &file_rendezvous_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2608,7 +2814,7 @@ func (x *GetGroup) String() string {
 func (*GetGroup) ProtoMessage() {}
 
 func (x *GetGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[35]
+	mi := &file_rendezvous_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2621,7 +2827,7 @@ func (x *GetGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroup.ProtoReflect.Descriptor instead.
 func (*GetGroup) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{35}
+	return file_rendezvous_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *GetGroup) GetBy() isGetGroup_By {
@@ -2685,7 +2891,7 @@ type GroupChain struct {
 
 func (x *GroupChain) Reset() {
 	*x = GroupChain{}
-	mi := &file_rendezvous_proto_msgTypes[36]
+	mi := &file_rendezvous_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2697,7 +2903,7 @@ func (x *GroupChain) String() string {
 func (*GroupChain) ProtoMessage() {}
 
 func (x *GroupChain) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[36]
+	mi := &file_rendezvous_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2710,7 +2916,7 @@ func (x *GroupChain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupChain.ProtoReflect.Descriptor instead.
 func (*GroupChain) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{36}
+	return file_rendezvous_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *GroupChain) GetId() []byte {
@@ -2761,7 +2967,7 @@ type PutMail struct {
 
 func (x *PutMail) Reset() {
 	*x = PutMail{}
-	mi := &file_rendezvous_proto_msgTypes[37]
+	mi := &file_rendezvous_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2773,7 +2979,7 @@ func (x *PutMail) String() string {
 func (*PutMail) ProtoMessage() {}
 
 func (x *PutMail) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[37]
+	mi := &file_rendezvous_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2786,7 +2992,7 @@ func (x *PutMail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutMail.ProtoReflect.Descriptor instead.
 func (*PutMail) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{37}
+	return file_rendezvous_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *PutMail) GetAccount() string {
@@ -2814,7 +3020,7 @@ type Letter struct {
 
 func (x *Letter) Reset() {
 	*x = Letter{}
-	mi := &file_rendezvous_proto_msgTypes[38]
+	mi := &file_rendezvous_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2826,7 +3032,7 @@ func (x *Letter) String() string {
 func (*Letter) ProtoMessage() {}
 
 func (x *Letter) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[38]
+	mi := &file_rendezvous_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2839,7 +3045,7 @@ func (x *Letter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Letter.ProtoReflect.Descriptor instead.
 func (*Letter) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{38}
+	return file_rendezvous_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Letter) GetId() []byte {
@@ -2875,7 +3081,7 @@ type PutGroupMail struct {
 
 func (x *PutGroupMail) Reset() {
 	*x = PutGroupMail{}
-	mi := &file_rendezvous_proto_msgTypes[39]
+	mi := &file_rendezvous_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2887,7 +3093,7 @@ func (x *PutGroupMail) String() string {
 func (*PutGroupMail) ProtoMessage() {}
 
 func (x *PutGroupMail) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[39]
+	mi := &file_rendezvous_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2900,7 +3106,7 @@ func (x *PutGroupMail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutGroupMail.ProtoReflect.Descriptor instead.
 func (*PutGroupMail) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{39}
+	return file_rendezvous_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PutGroupMail) GetGroup() []byte {
@@ -2928,7 +3134,7 @@ type GroupLetter struct {
 
 func (x *GroupLetter) Reset() {
 	*x = GroupLetter{}
-	mi := &file_rendezvous_proto_msgTypes[40]
+	mi := &file_rendezvous_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2940,7 +3146,7 @@ func (x *GroupLetter) String() string {
 func (*GroupLetter) ProtoMessage() {}
 
 func (x *GroupLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[40]
+	mi := &file_rendezvous_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2953,7 +3159,7 @@ func (x *GroupLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupLetter.ProtoReflect.Descriptor instead.
 func (*GroupLetter) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{40}
+	return file_rendezvous_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GroupLetter) GetId() []byte {
@@ -2988,7 +3194,7 @@ type MailPut struct {
 
 func (x *MailPut) Reset() {
 	*x = MailPut{}
-	mi := &file_rendezvous_proto_msgTypes[41]
+	mi := &file_rendezvous_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3000,7 +3206,7 @@ func (x *MailPut) String() string {
 func (*MailPut) ProtoMessage() {}
 
 func (x *MailPut) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[41]
+	mi := &file_rendezvous_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3013,7 +3219,7 @@ func (x *MailPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MailPut.ProtoReflect.Descriptor instead.
 func (*MailPut) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{41}
+	return file_rendezvous_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *MailPut) GetCodes() []uint32 {
@@ -3034,7 +3240,7 @@ type FetchMail struct {
 
 func (x *FetchMail) Reset() {
 	*x = FetchMail{}
-	mi := &file_rendezvous_proto_msgTypes[42]
+	mi := &file_rendezvous_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3046,7 +3252,7 @@ func (x *FetchMail) String() string {
 func (*FetchMail) ProtoMessage() {}
 
 func (x *FetchMail) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[42]
+	mi := &file_rendezvous_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3059,7 +3265,7 @@ func (x *FetchMail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchMail.ProtoReflect.Descriptor instead.
 func (*FetchMail) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{42}
+	return file_rendezvous_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *FetchMail) GetTaken() uint64 {
@@ -3088,7 +3294,7 @@ type FetchGroupMail struct {
 
 func (x *FetchGroupMail) Reset() {
 	*x = FetchGroupMail{}
-	mi := &file_rendezvous_proto_msgTypes[43]
+	mi := &file_rendezvous_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3100,7 +3306,7 @@ func (x *FetchGroupMail) String() string {
 func (*FetchGroupMail) ProtoMessage() {}
 
 func (x *FetchGroupMail) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[43]
+	mi := &file_rendezvous_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3113,7 +3319,7 @@ func (x *FetchGroupMail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchGroupMail.ProtoReflect.Descriptor instead.
 func (*FetchGroupMail) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{43}
+	return file_rendezvous_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *FetchGroupMail) GetGroup() []byte {
@@ -3148,7 +3354,7 @@ type MailPage struct {
 
 func (x *MailPage) Reset() {
 	*x = MailPage{}
-	mi := &file_rendezvous_proto_msgTypes[44]
+	mi := &file_rendezvous_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3160,7 +3366,7 @@ func (x *MailPage) String() string {
 func (*MailPage) ProtoMessage() {}
 
 func (x *MailPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[44]
+	mi := &file_rendezvous_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3173,7 +3379,7 @@ func (x *MailPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MailPage.ProtoReflect.Descriptor instead.
 func (*MailPage) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{44}
+	return file_rendezvous_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *MailPage) GetMail() []*Mail {
@@ -3203,7 +3409,7 @@ type Mail struct {
 
 func (x *Mail) Reset() {
 	*x = Mail{}
-	mi := &file_rendezvous_proto_msgTypes[45]
+	mi := &file_rendezvous_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3215,7 +3421,7 @@ func (x *Mail) String() string {
 func (*Mail) ProtoMessage() {}
 
 func (x *Mail) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[45]
+	mi := &file_rendezvous_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3228,7 +3434,7 @@ func (x *Mail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mail.ProtoReflect.Descriptor instead.
 func (*Mail) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{45}
+	return file_rendezvous_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Mail) GetNumber() uint64 {
@@ -3289,7 +3495,7 @@ type Beat struct {
 
 func (x *Beat) Reset() {
 	*x = Beat{}
-	mi := &file_rendezvous_proto_msgTypes[46]
+	mi := &file_rendezvous_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3301,7 +3507,7 @@ func (x *Beat) String() string {
 func (*Beat) ProtoMessage() {}
 
 func (x *Beat) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[46]
+	mi := &file_rendezvous_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3314,7 +3520,7 @@ func (x *Beat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beat.ProtoReflect.Descriptor instead.
 func (*Beat) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{46}
+	return file_rendezvous_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Beat) GetWatch() *Watch {
@@ -3368,7 +3574,7 @@ type Watch struct {
 
 func (x *Watch) Reset() {
 	*x = Watch{}
-	mi := &file_rendezvous_proto_msgTypes[47]
+	mi := &file_rendezvous_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3380,7 +3586,7 @@ func (x *Watch) String() string {
 func (*Watch) ProtoMessage() {}
 
 func (x *Watch) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[47]
+	mi := &file_rendezvous_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3393,7 +3599,7 @@ func (x *Watch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watch.ProtoReflect.Descriptor instead.
 func (*Watch) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{47}
+	return file_rendezvous_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Watch) GetAccounts() []string {
@@ -3421,7 +3627,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_rendezvous_proto_msgTypes[48]
+	mi := &file_rendezvous_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3433,7 +3639,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[48]
+	mi := &file_rendezvous_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3446,7 +3652,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{48}
+	return file_rendezvous_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Notice) GetKind() isNotice_Kind {
@@ -3575,7 +3781,7 @@ type GroupChanged struct {
 
 func (x *GroupChanged) Reset() {
 	*x = GroupChanged{}
-	mi := &file_rendezvous_proto_msgTypes[49]
+	mi := &file_rendezvous_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3587,7 +3793,7 @@ func (x *GroupChanged) String() string {
 func (*GroupChanged) ProtoMessage() {}
 
 func (x *GroupChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[49]
+	mi := &file_rendezvous_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3600,7 +3806,7 @@ func (x *GroupChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupChanged.ProtoReflect.Descriptor instead.
 func (*GroupChanged) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{49}
+	return file_rendezvous_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *GroupChanged) GetId() []byte {
@@ -3628,7 +3834,7 @@ type BalancerRequest struct {
 
 func (x *BalancerRequest) Reset() {
 	*x = BalancerRequest{}
-	mi := &file_rendezvous_proto_msgTypes[50]
+	mi := &file_rendezvous_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3640,7 +3846,7 @@ func (x *BalancerRequest) String() string {
 func (*BalancerRequest) ProtoMessage() {}
 
 func (x *BalancerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[50]
+	mi := &file_rendezvous_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3653,7 +3859,7 @@ func (x *BalancerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BalancerRequest.ProtoReflect.Descriptor instead.
 func (*BalancerRequest) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{50}
+	return file_rendezvous_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *BalancerRequest) GetAvoid() [][]byte {
@@ -3676,7 +3882,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_rendezvous_proto_msgTypes[51]
+	mi := &file_rendezvous_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3688,7 +3894,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[51]
+	mi := &file_rendezvous_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3701,7 +3907,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{51}
+	return file_rendezvous_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Assignment) GetError() *Error {
@@ -3752,7 +3958,7 @@ type Backend struct {
 
 func (x *Backend) Reset() {
 	*x = Backend{}
-	mi := &file_rendezvous_proto_msgTypes[52]
+	mi := &file_rendezvous_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3764,7 +3970,7 @@ func (x *Backend) String() string {
 func (*Backend) ProtoMessage() {}
 
 func (x *Backend) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[52]
+	mi := &file_rendezvous_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3777,7 +3983,7 @@ func (x *Backend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backend.ProtoReflect.Descriptor instead.
 func (*Backend) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{52}
+	return file_rendezvous_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Backend) GetCertificate() []byte {
@@ -3811,7 +4017,7 @@ type BackendReply struct {
 
 func (x *BackendReply) Reset() {
 	*x = BackendReply{}
-	mi := &file_rendezvous_proto_msgTypes[53]
+	mi := &file_rendezvous_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3823,7 +4029,7 @@ func (x *BackendReply) String() string {
 func (*BackendReply) ProtoMessage() {}
 
 func (x *BackendReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[53]
+	mi := &file_rendezvous_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3836,7 +4042,7 @@ func (x *BackendReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackendReply.ProtoReflect.Descriptor instead.
 func (*BackendReply) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{53}
+	return file_rendezvous_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *BackendReply) GetError() *Error {
@@ -3858,7 +4064,7 @@ type RelayRequest struct {
 
 func (x *RelayRequest) Reset() {
 	*x = RelayRequest{}
-	mi := &file_rendezvous_proto_msgTypes[54]
+	mi := &file_rendezvous_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3870,7 +4076,7 @@ func (x *RelayRequest) String() string {
 func (*RelayRequest) ProtoMessage() {}
 
 func (x *RelayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[54]
+	mi := &file_rendezvous_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3883,7 +4089,7 @@ func (x *RelayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayRequest.ProtoReflect.Descriptor instead.
 func (*RelayRequest) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{54}
+	return file_rendezvous_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *RelayRequest) GetCertificate() []byte {
@@ -3909,7 +4115,7 @@ type RelayReply struct {
 
 func (x *RelayReply) Reset() {
 	*x = RelayReply{}
-	mi := &file_rendezvous_proto_msgTypes[55]
+	mi := &file_rendezvous_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3921,7 +4127,7 @@ func (x *RelayReply) String() string {
 func (*RelayReply) ProtoMessage() {}
 
 func (x *RelayReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[55]
+	mi := &file_rendezvous_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3934,7 +4140,7 @@ func (x *RelayReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayReply.ProtoReflect.Descriptor instead.
 func (*RelayReply) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{55}
+	return file_rendezvous_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *RelayReply) GetError() *Error {
@@ -3954,7 +4160,7 @@ type Forward struct {
 
 func (x *Forward) Reset() {
 	*x = Forward{}
-	mi := &file_rendezvous_proto_msgTypes[56]
+	mi := &file_rendezvous_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3966,7 +4172,7 @@ func (x *Forward) String() string {
 func (*Forward) ProtoMessage() {}
 
 func (x *Forward) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[56]
+	mi := &file_rendezvous_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3979,7 +4185,7 @@ func (x *Forward) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forward.ProtoReflect.Descriptor instead.
 func (*Forward) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{56}
+	return file_rendezvous_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Forward) GetCommand() []byte {
@@ -4000,7 +4206,7 @@ type ForwardReply struct {
 
 func (x *ForwardReply) Reset() {
 	*x = ForwardReply{}
-	mi := &file_rendezvous_proto_msgTypes[57]
+	mi := &file_rendezvous_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4012,7 +4218,7 @@ func (x *ForwardReply) String() string {
 func (*ForwardReply) ProtoMessage() {}
 
 func (x *ForwardReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[57]
+	mi := &file_rendezvous_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4025,7 +4231,7 @@ func (x *ForwardReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForwardReply.ProtoReflect.Descriptor instead.
 func (*ForwardReply) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{57}
+	return file_rendezvous_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ForwardReply) GetError() *Error {
@@ -4060,7 +4266,7 @@ type Rumours struct {
 
 func (x *Rumours) Reset() {
 	*x = Rumours{}
-	mi := &file_rendezvous_proto_msgTypes[58]
+	mi := &file_rendezvous_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4072,7 +4278,7 @@ func (x *Rumours) String() string {
 func (*Rumours) ProtoMessage() {}
 
 func (x *Rumours) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[58]
+	mi := &file_rendezvous_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4085,7 +4291,7 @@ func (x *Rumours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rumours.ProtoReflect.Descriptor instead.
 func (*Rumours) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{58}
+	return file_rendezvous_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Rumours) GetRumours() []*Rumour {
@@ -4109,7 +4315,7 @@ type Rumour struct {
 
 func (x *Rumour) Reset() {
 	*x = Rumour{}
-	mi := &file_rendezvous_proto_msgTypes[59]
+	mi := &file_rendezvous_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4121,7 +4327,7 @@ func (x *Rumour) String() string {
 func (*Rumour) ProtoMessage() {}
 
 func (x *Rumour) ProtoReflect() protoreflect.Message {
-	mi := &file_rendezvous_proto_msgTypes[59]
+	mi := &file_rendezvous_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4134,7 +4340,7 @@ func (x *Rumour) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rumour.ProtoReflect.Descriptor instead.
 func (*Rumour) Descriptor() ([]byte, []int) {
-	return file_rendezvous_proto_rawDescGZIP(), []int{59}
+	return file_rendezvous_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Rumour) GetAccount() string {
@@ -4176,7 +4382,7 @@ var File_rendezvous_proto protoreflect.FileDescriptor
 
 const file_rendezvous_proto_rawDesc = "" +
 	"\n" +
-	"\x10rendezvous.proto\x12\x13tryst.rendezvous.v1\"\xc3\f\n" +
+	"\x10rendezvous.proto\x12\x13tryst.rendezvous.v1\"\x81\r\n" +
 	"\aRequest\x12\x1b\n" +
 	"\tmin_index\x18\x01 \x01(\x04R\bminIndex\x12W\n" +
 	"\x12start_registration\x18\x02 \x01(\v2&.tryst.rendezvous.v1.StartRegistrationH\x00R\x11startRegistration\x126\n" +
@@ -4207,8 +4413,9 @@ const file_rendezvous_proto_rawDesc = "" +
 	"\x0eput_group_mail\x18\x15 \x01(\v2!.tryst.rendezvous.v1.PutGroupMailH\x00R\fputGroupMail\x12O\n" +
 	"\x10fetch_group_mail\x18\x16 \x01(\v2#.tryst.rendezvous.v1.FetchGroupMailH\x00R\x0efetchGroupMail\x12E\n" +
 	"\fset_contacts\x18\x17 \x01(\v2 .tryst.rendezvous.v1.SetContactsH\x00R\vsetContacts\x12E\n" +
-	"\fget_contacts\x18\x18 \x01(\v2 .tryst.rendezvous.v1.GetContactsH\x00R\vgetContactsB\x06\n" +
-	"\x04kind\"\x8c\a\n" +
+	"\fget_contacts\x18\x18 \x01(\v2 .tryst.rendezvous.v1.GetContactsH\x00R\vgetContacts\x12<\n" +
+	"\tget_terms\x18\x19 \x01(\v2\x1d.tryst.rendezvous.v1.GetTermsH\x00R\bgetTermsB\x06\n" +
+	"\x04kind\"\xc0\a\n" +
 	"\bResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x122\n" +
 	"\x05error\x18\x02 \x01(\v2\x1a.tryst.rendezvous.v1.ErrorH\x00R\x05error\x12/\n" +
@@ -4228,26 +4435,43 @@ const file_rendezvous_proto_rawDesc = "" +
 	"generation\x129\n" +
 	"\bmail_put\x18\x0e \x01(\v2\x1c.tryst.rendezvous.v1.MailPutH\x00R\amailPut\x12<\n" +
 	"\tmail_page\x18\x0f \x01(\v2\x1d.tryst.rendezvous.v1.MailPageH\x00R\bmailPage\x12;\n" +
-	"\bcontacts\x18\x10 \x01(\v2\x1d.tryst.rendezvous.v1.ContactsH\x00R\bcontactsB\x06\n" +
+	"\bcontacts\x18\x10 \x01(\v2\x1d.tryst.rendezvous.v1.ContactsH\x00R\bcontacts\x122\n" +
+	"\x05terms\x18\x11 \x01(\v2\x1a.tryst.rendezvous.v1.TermsH\x00R\x05termsB\x06\n" +
 	"\x04kind\"3\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\"\x06\n" +
 	"\x04Done\"\a\n" +
-	"\x05Hello\"U\n" +
+	"\x05Hello\"\x84\x01\n" +
 	"\x11StartRegistration\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04roll\x18\x02 \x01(\tR\x04roll\x12\x18\n" +
-	"\arequest\x18\x03 \x01(\fR\arequest\"*\n" +
+	"\arequest\x18\x03 \x01(\fR\arequest\x12-\n" +
+	"\x04pass\x18\x04 \x01(\v2\x19.tryst.rendezvous.v1.PassR\x04pass\"*\n" +
 	"\fRegistration\x12\x1a\n" +
-	"\bresponse\x18\x01 \x01(\fR\bresponse\"\x9f\x01\n" +
+	"\bresponse\x18\x01 \x01(\fR\bresponse\"\xce\x01\n" +
 	"\x06SignUp\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04roll\x18\x02 \x01(\tR\x04roll\x12#\n" +
 	"\ropaque_record\x18\x03 \x01(\fR\fopaqueRecord\x12\x14\n" +
 	"\x05vault\x18\x04 \x01(\fR\x05vault\x12\x1a\n" +
 	"\bidentity\x18\x05 \x01(\fR\bidentity\x12\x16\n" +
-	"\x06device\x18\x06 \x01(\fR\x06device\"8\n" +
+	"\x06device\x18\x06 \x01(\fR\x06device\x12-\n" +
+	"\x04pass\x18\a \x01(\v2\x19.tryst.rendezvous.v1.PassR\x04pass\"\n" +
+	"\n" +
+	"\bGetTerms\"Y\n" +
+	"\x05Terms\x12\x1e\n" +
+	"\n" +
+	"invitation\x18\x01 \x01(\bR\n" +
+	"invitation\x12\x12\n" +
+	"\x04bits\x18\x02 \x01(\rR\x04bits\x12\x1c\n" +
+	"\tchallenge\x18\x03 \x01(\fR\tchallenge\"Z\n" +
+	"\x04Pass\x12\x1e\n" +
+	"\n" +
+	"invitation\x18\x01 \x01(\tR\n" +
+	"invitation\x12\x1c\n" +
+	"\tchallenge\x18\x02 \x01(\fR\tchallenge\x12\x14\n" +
+	"\x05proof\x18\x03 \x01(\fR\x05proof\"8\n" +
 	"\n" +
 	"StartLogin\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x10\n" +
@@ -4465,7 +4689,7 @@ func file_rendezvous_proto_rawDescGZIP() []byte {
 }
 
 var file_rendezvous_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rendezvous_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
+var file_rendezvous_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_rendezvous_proto_goTypes = []any{
 	(ContactPolicy)(0),        // 0: tryst.rendezvous.v1.ContactPolicy
 	(*Request)(nil),           // 1: tryst.rendezvous.v1.Request
@@ -4476,122 +4700,129 @@ var file_rendezvous_proto_goTypes = []any{
 	(*StartRegistration)(nil), // 6: tryst.rendezvous.v1.StartRegistration
 	(*Registration)(nil),      // 7: tryst.rendezvous.v1.Registration
 	(*SignUp)(nil),            // 8: tryst.rendezvous.v1.SignUp
-	(*StartLogin)(nil),        // 9: tryst.rendezvous.v1.StartLogin
-	(*Login)(nil),             // 10: tryst.rendezvous.v1.Login
-	(*FinishLogin)(nil),       // 11: tryst.rendezvous.v1.FinishLogin
-	(*Vault)(nil),             // 12: tryst.rendezvous.v1.Vault
-	(*AppendDevice)(nil),      // 13: tryst.rendezvous.v1.AppendDevice
-	(*LookUp)(nil),            // 14: tryst.rendezvous.v1.LookUp
-	(*AccountRecord)(nil),     // 15: tryst.rendezvous.v1.AccountRecord
-	(*PublishKeys)(nil),       // 16: tryst.rendezvous.v1.PublishKeys
-	(*TakeKeys)(nil),          // 17: tryst.rendezvous.v1.TakeKeys
-	(*KeyBundles)(nil),        // 18: tryst.rendezvous.v1.KeyBundles
-	(*DeviceKeys)(nil),        // 19: tryst.rendezvous.v1.DeviceKeys
-	(*BeginGeneration)(nil),   // 20: tryst.rendezvous.v1.BeginGeneration
-	(*Generation)(nil),        // 21: tryst.rendezvous.v1.Generation
-	(*Announce)(nil),          // 22: tryst.rendezvous.v1.Announce
-	(*Withdraw)(nil),          // 23: tryst.rendezvous.v1.Withdraw
-	(*FindPeers)(nil),         // 24: tryst.rendezvous.v1.FindPeers
-	(*Peers)(nil),             // 25: tryst.rendezvous.v1.Peers
-	(*PeerPresence)(nil),      // 26: tryst.rendezvous.v1.PeerPresence
-	(*GetPermit)(nil),         // 27: tryst.rendezvous.v1.GetPermit
-	(*Permit)(nil),            // 28: tryst.rendezvous.v1.Permit
-	(*SetContacts)(nil),       // 29: tryst.rendezvous.v1.SetContacts
-	(*GetContacts)(nil),       // 30: tryst.rendezvous.v1.GetContacts
-	(*Contacts)(nil),          // 31: tryst.rendezvous.v1.Contacts
-	(*AppendGroup)(nil),       // 32: tryst.rendezvous.v1.AppendGroup
-	(*ListGroups)(nil),        // 33: tryst.rendezvous.v1.ListGroups
-	(*GroupList)(nil),         // 34: tryst.rendezvous.v1.GroupList
-	(*GroupSummary)(nil),      // 35: tryst.rendezvous.v1.GroupSummary
-	(*GetGroup)(nil),          // 36: tryst.rendezvous.v1.GetGroup
-	(*GroupChain)(nil),        // 37: tryst.rendezvous.v1.GroupChain
-	(*PutMail)(nil),           // 38: tryst.rendezvous.v1.PutMail
-	(*Letter)(nil),            // 39: tryst.rendezvous.v1.Letter
-	(*PutGroupMail)(nil),      // 40: tryst.rendezvous.v1.PutGroupMail
-	(*GroupLetter)(nil),       // 41: tryst.rendezvous.v1.GroupLetter
-	(*MailPut)(nil),           // 42: tryst.rendezvous.v1.MailPut
-	(*FetchMail)(nil),         // 43: tryst.rendezvous.v1.FetchMail
-	(*FetchGroupMail)(nil),    // 44: tryst.rendezvous.v1.FetchGroupMail
-	(*MailPage)(nil),          // 45: tryst.rendezvous.v1.MailPage
-	(*Mail)(nil),              // 46: tryst.rendezvous.v1.Mail
-	(*Beat)(nil),              // 47: tryst.rendezvous.v1.Beat
-	(*Watch)(nil),             // 48: tryst.rendezvous.v1.Watch
-	(*Notice)(nil),            // 49: tryst.rendezvous.v1.Notice
-	(*GroupChanged)(nil),      // 50: tryst.rendezvous.v1.GroupChanged
-	(*BalancerRequest)(nil),   // 51: tryst.rendezvous.v1.BalancerRequest
-	(*Assignment)(nil),        // 52: tryst.rendezvous.v1.Assignment
-	(*Backend)(nil),           // 53: tryst.rendezvous.v1.Backend
-	(*BackendReply)(nil),      // 54: tryst.rendezvous.v1.BackendReply
-	(*RelayRequest)(nil),      // 55: tryst.rendezvous.v1.RelayRequest
-	(*RelayReply)(nil),        // 56: tryst.rendezvous.v1.RelayReply
-	(*Forward)(nil),           // 57: tryst.rendezvous.v1.Forward
-	(*ForwardReply)(nil),      // 58: tryst.rendezvous.v1.ForwardReply
-	(*Rumours)(nil),           // 59: tryst.rendezvous.v1.Rumours
-	(*Rumour)(nil),            // 60: tryst.rendezvous.v1.Rumour
+	(*GetTerms)(nil),          // 9: tryst.rendezvous.v1.GetTerms
+	(*Terms)(nil),             // 10: tryst.rendezvous.v1.Terms
+	(*Pass)(nil),              // 11: tryst.rendezvous.v1.Pass
+	(*StartLogin)(nil),        // 12: tryst.rendezvous.v1.StartLogin
+	(*Login)(nil),             // 13: tryst.rendezvous.v1.Login
+	(*FinishLogin)(nil),       // 14: tryst.rendezvous.v1.FinishLogin
+	(*Vault)(nil),             // 15: tryst.rendezvous.v1.Vault
+	(*AppendDevice)(nil),      // 16: tryst.rendezvous.v1.AppendDevice
+	(*LookUp)(nil),            // 17: tryst.rendezvous.v1.LookUp
+	(*AccountRecord)(nil),     // 18: tryst.rendezvous.v1.AccountRecord
+	(*PublishKeys)(nil),       // 19: tryst.rendezvous.v1.PublishKeys
+	(*TakeKeys)(nil),          // 20: tryst.rendezvous.v1.TakeKeys
+	(*KeyBundles)(nil),        // 21: tryst.rendezvous.v1.KeyBundles
+	(*DeviceKeys)(nil),        // 22: tryst.rendezvous.v1.DeviceKeys
+	(*BeginGeneration)(nil),   // 23: tryst.rendezvous.v1.BeginGeneration
+	(*Generation)(nil),        // 24: tryst.rendezvous.v1.Generation
+	(*Announce)(nil),          // 25: tryst.rendezvous.v1.Announce
+	(*Withdraw)(nil),          // 26: tryst.rendezvous.v1.Withdraw
+	(*FindPeers)(nil),         // 27: tryst.rendezvous.v1.FindPeers
+	(*Peers)(nil),             // 28: tryst.rendezvous.v1.Peers
+	(*PeerPresence)(nil),      // 29: tryst.rendezvous.v1.PeerPresence
+	(*GetPermit)(nil),         // 30: tryst.rendezvous.v1.GetPermit
+	(*Permit)(nil),            // 31: tryst.rendezvous.v1.Permit
+	(*SetContacts)(nil),       // 32: tryst.rendezvous.v1.SetContacts
+	(*GetContacts)(nil),       // 33: tryst.rendezvous.v1.GetContacts
+	(*Contacts)(nil),          // 34: tryst.rendezvous.v1.Contacts
+	(*AppendGroup)(nil),       // 35: tryst.rendezvous.v1.AppendGroup
+	(*ListGroups)(nil),        // 36: tryst.rendezvous.v1.ListGroups
+	(*GroupList)(nil),         // 37: tryst.rendezvous.v1.GroupList
+	(*GroupSummary)(nil),      // 38: tryst.rendezvous.v1.GroupSummary
+	(*GetGroup)(nil),          // 39: tryst.rendezvous.v1.GetGroup
+	(*GroupChain)(nil),        // 40: tryst.rendezvous.v1.GroupChain
+	(*PutMail)(nil),           // 41: tryst.rendezvous.v1.PutMail
+	(*Letter)(nil),            // 42: tryst.rendezvous.v1.Letter
+	(*PutGroupMail)(nil),      // 43: tryst.rendezvous.v1.PutGroupMail
+	(*GroupLetter)(nil),       // 44: tryst.rendezvous.v1.GroupLetter
+	(*MailPut)(nil),           // 45: tryst.rendezvous.v1.MailPut
+	(*FetchMail)(nil),         // 46: tryst.rendezvous.v1.FetchMail
+	(*FetchGroupMail)(nil),    // 47: tryst.rendezvous.v1.FetchGroupMail
+	(*MailPage)(nil),          // 48: tryst.rendezvous.v1.MailPage
+	(*Mail)(nil),              // 49: tryst.rendezvous.v1.Mail
+	(*Beat)(nil),              // 50: tryst.rendezvous.v1.Beat
+	(*Watch)(nil),             // 51: tryst.rendezvous.v1.Watch
+	(*Notice)(nil),            // 52: tryst.rendezvous.v1.Notice
+	(*GroupChanged)(nil),      // 53: tryst.rendezvous.v1.GroupChanged
+	(*BalancerRequest)(nil),   // 54: tryst.rendezvous.v1.BalancerRequest
+	(*Assignment)(nil),        // 55: tryst.rendezvous.v1.Assignment
+	(*Backend)(nil),           // 56: tryst.rendezvous.v1.Backend
+	(*BackendReply)(nil),      // 57: tryst.rendezvous.v1.BackendReply
+	(*RelayRequest)(nil),      // 58: tryst.rendezvous.v1.RelayRequest
+	(*RelayReply)(nil),        // 59: tryst.rendezvous.v1.RelayReply
+	(*Forward)(nil),           // 60: tryst.rendezvous.v1.Forward
+	(*ForwardReply)(nil),      // 61: tryst.rendezvous.v1.ForwardReply
+	(*Rumours)(nil),           // 62: tryst.rendezvous.v1.Rumours
+	(*Rumour)(nil),            // 63: tryst.rendezvous.v1.Rumour
 }
 var file_rendezvous_proto_depIdxs = []int32{
 	6,  // 0: tryst.rendezvous.v1.Request.start_registration:type_name -> tryst.rendezvous.v1.StartRegistration
 	8,  // 1: tryst.rendezvous.v1.Request.sign_up:type_name -> tryst.rendezvous.v1.SignUp
-	9,  // 2: tryst.rendezvous.v1.Request.start_login:type_name -> tryst.rendezvous.v1.StartLogin
-	11, // 3: tryst.rendezvous.v1.Request.finish_login:type_name -> tryst.rendezvous.v1.FinishLogin
-	13, // 4: tryst.rendezvous.v1.Request.append_device:type_name -> tryst.rendezvous.v1.AppendDevice
-	16, // 5: tryst.rendezvous.v1.Request.publish_keys:type_name -> tryst.rendezvous.v1.PublishKeys
-	14, // 6: tryst.rendezvous.v1.Request.look_up:type_name -> tryst.rendezvous.v1.LookUp
-	17, // 7: tryst.rendezvous.v1.Request.take_keys:type_name -> tryst.rendezvous.v1.TakeKeys
-	22, // 8: tryst.rendezvous.v1.Request.announce:type_name -> tryst.rendezvous.v1.Announce
-	23, // 9: tryst.rendezvous.v1.Request.withdraw:type_name -> tryst.rendezvous.v1.Withdraw
-	24, // 10: tryst.rendezvous.v1.Request.find_peers:type_name -> tryst.rendezvous.v1.FindPeers
-	32, // 11: tryst.rendezvous.v1.Request.append_group:type_name -> tryst.rendezvous.v1.AppendGroup
-	33, // 12: tryst.rendezvous.v1.Request.list_groups:type_name -> tryst.rendezvous.v1.ListGroups
-	36, // 13: tryst.rendezvous.v1.Request.get_group:type_name -> tryst.rendezvous.v1.GetGroup
+	12, // 2: tryst.rendezvous.v1.Request.start_login:type_name -> tryst.rendezvous.v1.StartLogin
+	14, // 3: tryst.rendezvous.v1.Request.finish_login:type_name -> tryst.rendezvous.v1.FinishLogin
+	16, // 4: tryst.rendezvous.v1.Request.append_device:type_name -> tryst.rendezvous.v1.AppendDevice
+	19, // 5: tryst.rendezvous.v1.Request.publish_keys:type_name -> tryst.rendezvous.v1.PublishKeys
+	17, // 6: tryst.rendezvous.v1.Request.look_up:type_name -> tryst.rendezvous.v1.LookUp
+	20, // 7: tryst.rendezvous.v1.Request.take_keys:type_name -> tryst.rendezvous.v1.TakeKeys
+	25, // 8: tryst.rendezvous.v1.Request.announce:type_name -> tryst.rendezvous.v1.Announce
+	26, // 9: tryst.rendezvous.v1.Request.withdraw:type_name -> tryst.rendezvous.v1.Withdraw
+	27, // 10: tryst.rendezvous.v1.Request.find_peers:type_name -> tryst.rendezvous.v1.FindPeers
+	35, // 11: tryst.rendezvous.v1.Request.append_group:type_name -> tryst.rendezvous.v1.AppendGroup
+	36, // 12: tryst.rendezvous.v1.Request.list_groups:type_name -> tryst.rendezvous.v1.ListGroups
+	39, // 13: tryst.rendezvous.v1.Request.get_group:type_name -> tryst.rendezvous.v1.GetGroup
 	5,  // 14: tryst.rendezvous.v1.Request.hello:type_name -> tryst.rendezvous.v1.Hello
-	27, // 15: tryst.rendezvous.v1.Request.get_permit:type_name -> tryst.rendezvous.v1.GetPermit
-	20, // 16: tryst.rendezvous.v1.Request.begin_generation:type_name -> tryst.rendezvous.v1.BeginGeneration
-	38, // 17: tryst.rendezvous.v1.Request.put_mail:type_name -> tryst.rendezvous.v1.PutMail
-	43, // 18: tryst.rendezvous.v1.Request.fetch_mail:type_name -> tryst.rendezvous.v1.FetchMail
-	40, // 19: tryst.rendezvous.v1.Request.put_group_mail:type_name -> tryst.rendezvous.v1.PutGroupMail
-	44, // 20: tryst.rendezvous.v1.Request.fetch_group_mail:type_name -> tryst.rendezvous.v1.FetchGroupMail
-	29, // 21: tryst.rendezvous.v1.Request.set_contacts:type_name -> tryst.rendezvous.v1.SetContacts
-	30, // 22: tryst.rendezvous.v1.Request.get_contacts:type_name -> tryst.rendezvous.v1.GetContacts
-	3,  // 23: tryst.rendezvous.v1.Response.error:type_name -> tryst.rendezvous.v1.Error
-	4,  // 24: tryst.rendezvous.v1.Response.done:type_name -> tryst.rendezvous.v1.Done
-	7,  // 25: tryst.rendezvous.v1.Response.registration:type_name -> tryst.rendezvous.v1.Registration
-	10, // 26: tryst.rendezvous.v1.Response.login:type_name -> tryst.rendezvous.v1.Login
-	12, // 27: tryst.rendezvous.v1.Response.vault:type_name -> tryst.rendezvous.v1.Vault
-	15, // 28: tryst.rendezvous.v1.Response.account:type_name -> tryst.rendezvous.v1.AccountRecord
-	18, // 29: tryst.rendezvous.v1.Response.keys:type_name -> tryst.rendezvous.v1.KeyBundles
-	25, // 30: tryst.rendezvous.v1.Response.peers:type_name -> tryst.rendezvous.v1.Peers
-	34, // 31: tryst.rendezvous.v1.Response.groups:type_name -> tryst.rendezvous.v1.GroupList
-	37, // 32: tryst.rendezvous.v1.Response.group:type_name -> tryst.rendezvous.v1.GroupChain
-	28, // 33: tryst.rendezvous.v1.Response.permit:type_name -> tryst.rendezvous.v1.Permit
-	21, // 34: tryst.rendezvous.v1.Response.generation:type_name -> tryst.rendezvous.v1.Generation
-	42, // 35: tryst.rendezvous.v1.Response.mail_put:type_name -> tryst.rendezvous.v1.MailPut
-	45, // 36: tryst.rendezvous.v1.Response.mail_page:type_name -> tryst.rendezvous.v1.MailPage
-	31, // 37: tryst.rendezvous.v1.Response.contacts:type_name -> tryst.rendezvous.v1.Contacts
-	15, // 38: tryst.rendezvous.v1.Vault.account:type_name -> tryst.rendezvous.v1.AccountRecord
-	19, // 39: tryst.rendezvous.v1.KeyBundles.devices:type_name -> tryst.rendezvous.v1.DeviceKeys
-	26, // 40: tryst.rendezvous.v1.Peers.peers:type_name -> tryst.rendezvous.v1.PeerPresence
-	0,  // 41: tryst.rendezvous.v1.SetContacts.policy:type_name -> tryst.rendezvous.v1.ContactPolicy
-	0,  // 42: tryst.rendezvous.v1.Contacts.policy:type_name -> tryst.rendezvous.v1.ContactPolicy
-	35, // 43: tryst.rendezvous.v1.GroupList.groups:type_name -> tryst.rendezvous.v1.GroupSummary
-	39, // 44: tryst.rendezvous.v1.PutMail.letters:type_name -> tryst.rendezvous.v1.Letter
-	41, // 45: tryst.rendezvous.v1.PutGroupMail.letters:type_name -> tryst.rendezvous.v1.GroupLetter
-	46, // 46: tryst.rendezvous.v1.MailPage.mail:type_name -> tryst.rendezvous.v1.Mail
-	48, // 47: tryst.rendezvous.v1.Beat.watch:type_name -> tryst.rendezvous.v1.Watch
-	49, // 48: tryst.rendezvous.v1.Beat.notices:type_name -> tryst.rendezvous.v1.Notice
-	3,  // 49: tryst.rendezvous.v1.Beat.error:type_name -> tryst.rendezvous.v1.Error
-	26, // 50: tryst.rendezvous.v1.Notice.up:type_name -> tryst.rendezvous.v1.PeerPresence
-	50, // 51: tryst.rendezvous.v1.Notice.group_changed:type_name -> tryst.rendezvous.v1.GroupChanged
-	3,  // 52: tryst.rendezvous.v1.Assignment.error:type_name -> tryst.rendezvous.v1.Error
-	3,  // 53: tryst.rendezvous.v1.BackendReply.error:type_name -> tryst.rendezvous.v1.Error
-	3,  // 54: tryst.rendezvous.v1.RelayReply.error:type_name -> tryst.rendezvous.v1.Error
-	3,  // 55: tryst.rendezvous.v1.ForwardReply.error:type_name -> tryst.rendezvous.v1.Error
-	60, // 56: tryst.rendezvous.v1.Rumours.rumours:type_name -> tryst.rendezvous.v1.Rumour
-	57, // [57:57] is the sub-list for method output_type
-	57, // [57:57] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	30, // 15: tryst.rendezvous.v1.Request.get_permit:type_name -> tryst.rendezvous.v1.GetPermit
+	23, // 16: tryst.rendezvous.v1.Request.begin_generation:type_name -> tryst.rendezvous.v1.BeginGeneration
+	41, // 17: tryst.rendezvous.v1.Request.put_mail:type_name -> tryst.rendezvous.v1.PutMail
+	46, // 18: tryst.rendezvous.v1.Request.fetch_mail:type_name -> tryst.rendezvous.v1.FetchMail
+	43, // 19: tryst.rendezvous.v1.Request.put_group_mail:type_name -> tryst.rendezvous.v1.PutGroupMail
+	47, // 20: tryst.rendezvous.v1.Request.fetch_group_mail:type_name -> tryst.rendezvous.v1.FetchGroupMail
+	32, // 21: tryst.rendezvous.v1.Request.set_contacts:type_name -> tryst.rendezvous.v1.SetContacts
+	33, // 22: tryst.rendezvous.v1.Request.get_contacts:type_name -> tryst.rendezvous.v1.GetContacts
+	9,  // 23: tryst.rendezvous.v1.Request.get_terms:type_name -> tryst.rendezvous.v1.GetTerms
+	3,  // 24: tryst.rendezvous.v1.Response.error:type_name -> tryst.rendezvous.v1.Error
+	4,  // 25: tryst.rendezvous.v1.Response.done:type_name -> tryst.rendezvous.v1.Done
+	7,  // 26: tryst.rendezvous.v1.Response.registration:type_name -> tryst.rendezvous.v1.Registration
+	13, // 27: tryst.rendezvous.v1.Response.login:type_name -> tryst.rendezvous.v1.Login
+	15, // 28: tryst.rendezvous.v1.Response.vault:type_name -> tryst.rendezvous.v1.Vault
+	18, // 29: tryst.rendezvous.v1.Response.account:type_name -> tryst.rendezvous.v1.AccountRecord
+	21, // 30: tryst.rendezvous.v1.Response.keys:type_name -> tryst.rendezvous.v1.KeyBundles
+	28, // 31: tryst.rendezvous.v1.Response.peers:type_name -> tryst.rendezvous.v1.Peers
+	37, // 32: tryst.rendezvous.v1.Response.groups:type_name -> tryst.rendezvous.v1.GroupList
+	40, // 33: tryst.rendezvous.v1.Response.group:type_name -> tryst.rendezvous.v1.GroupChain
+	31, // 34: tryst.rendezvous.v1.Response.permit:type_name -> tryst.rendezvous.v1.Permit
+	24, // 35: tryst.rendezvous.v1.Response.generation:type_name -> tryst.rendezvous.v1.Generation
+	45, // 36: tryst.rendezvous.v1.Response.mail_put:type_name -> tryst.rendezvous.v1.MailPut
+	48, // 37: tryst.rendezvous.v1.Response.mail_page:type_name -> tryst.rendezvous.v1.MailPage
+	34, // 38: tryst.rendezvous.v1.Response.contacts:type_name -> tryst.rendezvous.v1.Contacts
+	10, // 39: tryst.rendezvous.v1.Response.terms:type_name -> tryst.rendezvous.v1.Terms
+	11, // 40: tryst.rendezvous.v1.StartRegistration.pass:type_name -> tryst.rendezvous.v1.Pass
+	11, // 41: tryst.rendezvous.v1.SignUp.pass:type_name -> tryst.rendezvous.v1.Pass
+	18, // 42: tryst.rendezvous.v1.Vault.account:type_name -> tryst.rendezvous.v1.AccountRecord
+	22, // 43: tryst.rendezvous.v1.KeyBundles.devices:type_name -> tryst.rendezvous.v1.DeviceKeys
+	29, // 44: tryst.rendezvous.v1.Peers.peers:type_name -> tryst.rendezvous.v1.PeerPresence
+	0,  // 45: tryst.rendezvous.v1.SetContacts.policy:type_name -> tryst.rendezvous.v1.ContactPolicy
+	0,  // 46: tryst.rendezvous.v1.Contacts.policy:type_name -> tryst.rendezvous.v1.ContactPolicy
+	38, // 47: tryst.rendezvous.v1.GroupList.groups:type_name -> tryst.rendezvous.v1.GroupSummary
+	42, // 48: tryst.rendezvous.v1.PutMail.letters:type_name -> tryst.rendezvous.v1.Letter
+	44, // 49: tryst.rendezvous.v1.PutGroupMail.letters:type_name -> tryst.rendezvous.v1.GroupLetter
+	49, // 50: tryst.rendezvous.v1.MailPage.mail:type_name -> tryst.rendezvous.v1.Mail
+	51, // 51: tryst.rendezvous.v1.Beat.watch:type_name -> tryst.rendezvous.v1.Watch
+	52, // 52: tryst.rendezvous.v1.Beat.notices:type_name -> tryst.rendezvous.v1.Notice
+	3,  // 53: tryst.rendezvous.v1.Beat.error:type_name -> tryst.rendezvous.v1.Error
+	29, // 54: tryst.rendezvous.v1.Notice.up:type_name -> tryst.rendezvous.v1.PeerPresence
+	53, // 55: tryst.rendezvous.v1.Notice.group_changed:type_name -> tryst.rendezvous.v1.GroupChanged
+	3,  // 56: tryst.rendezvous.v1.Assignment.error:type_name -> tryst.rendezvous.v1.Error
+	3,  // 57: tryst.rendezvous.v1.BackendReply.error:type_name -> tryst.rendezvous.v1.Error
+	3,  // 58: tryst.rendezvous.v1.RelayReply.error:type_name -> tryst.rendezvous.v1.Error
+	3,  // 59: tryst.rendezvous.v1.ForwardReply.error:type_name -> tryst.rendezvous.v1.Error
+	63, // 60: tryst.rendezvous.v1.Rumours.rumours:type_name -> tryst.rendezvous.v1.Rumour
+	61, // [61:61] is the sub-list for method output_type
+	61, // [61:61] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_rendezvous_proto_init() }
@@ -4623,6 +4854,7 @@ func file_rendezvous_proto_init() {
 		(*Request_FetchGroupMail)(nil),
 		(*Request_SetContacts)(nil),
 		(*Request_GetContacts)(nil),
+		(*Request_GetTerms)(nil),
 	}
 	file_rendezvous_proto_msgTypes[1].OneofWrappers = []any{
 		(*Response_Error)(nil),
@@ -4640,12 +4872,13 @@ func file_rendezvous_proto_init() {
 		(*Response_MailPut)(nil),
 		(*Response_MailPage)(nil),
 		(*Response_Contacts)(nil),
+		(*Response_Terms)(nil),
 	}
-	file_rendezvous_proto_msgTypes[35].OneofWrappers = []any{
+	file_rendezvous_proto_msgTypes[38].OneofWrappers = []any{
 		(*GetGroup_Name)(nil),
 		(*GetGroup_Id)(nil),
 	}
-	file_rendezvous_proto_msgTypes[48].OneofWrappers = []any{
+	file_rendezvous_proto_msgTypes[51].OneofWrappers = []any{
 		(*Notice_Up)(nil),
 		(*Notice_AccountChanged)(nil),
 		(*Notice_GroupChanged)(nil),
@@ -4660,7 +4893,7 @@ func file_rendezvous_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rendezvous_proto_rawDesc), len(file_rendezvous_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   60,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
