@@ -29,6 +29,7 @@ var open = map[protoreflect.Name]bool{
 	"start_login":        true,
 	"finish_login":       true,
 	"append_device":      true,
+	"get_terms":          true,
 }
 
 // everyKind returns an empty request of each kind that the wire has.

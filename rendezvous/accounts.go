@@ -24,6 +24,9 @@ func (s *Server) startRegistration(ctx context.Context, c caller, m *pb.StartReg
 	if err != nil {
 		return nil, badRequest(err)
 	}
+	if _, err := s.meets(ctx, c, account, m.GetPass()); err != nil {
+		return nil, err
+	}
 	if err := s.cluster.Barrier(ctx); err != nil {
 		return nil, err
 	}
@@ -51,6 +54,10 @@ func (s *Server) signUp(ctx context.Context, c caller, m *pb.SignUp) (*pb.Respon
 	if err != nil {
 		return nil, badRequest(err)
 	}
+	pass, err := s.meets(ctx, c, account, m.GetPass())
+	if err != nil {
+		return s.signedUpBefore(account, m, err)
+	}
 	if err := auth.CheckRecord(m.GetOpaqueRecord()); err != nil {
 		return nil, badRequest(err)
 	}
@@ -65,7 +72,7 @@ func (s *Server) signUp(ctx context.Context, c caller, m *pb.SignUp) (*pb.Respon
 		return nil, fmt.Errorf("%w: the first device must sign up itself", wire.ErrRefused)
 	}
 	guess := s.guess(account, c) // as it was admitted, before there is an account
-	resp, err := s.propose(ctx, directory.SignUp(account, m.GetOpaqueRecord(), m.GetVault(), m.GetIdentity(), m.GetDevice(), directory.Pass{}))
+	resp, err := s.propose(ctx, directory.SignUp(account, m.GetOpaqueRecord(), m.GetVault(), m.GetIdentity(), m.GetDevice(), pass))
 	if err == nil {
 		s.guesses.succeeded(guess)
 	}

@@ -22,6 +22,11 @@ import (
 //	POST /leave          take this server out of the cluster, for good, and end it
 //	POST /remove?server= take another one out, by name or peer ID
 //	GET  /backup?stale=  all that the directory holds, in the form of package backup
+//	GET  /terms          on which terms people sign up: SignUps as JSON
+//	POST /terms?invitation=&bits=    set them, for the whole cluster
+//	POST /invitations?count=&valid=  codes that are good for so long (as Go writes a
+//	                     duration), one a line
+//	DELETE /invitations  take back all that are out
 //
 // What is refused is status 409 with a sentence.
 const AdminSocket = "admin.sock"
@@ -70,6 +75,7 @@ func (s *Server) serveAdmin(ctx context.Context) error {
 		answerAdmin(w, s.Remove(r.Context(), r.FormValue("server")))
 	})
 	mux.HandleFunc("GET /backup", s.serveBackup)
+	s.handleTerms(mux)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: httpTimeout}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {

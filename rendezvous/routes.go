@@ -43,6 +43,8 @@ func (s *Server) routeOf(req *pb.Request) (route, bool) {
 	switch m := req.GetKind().(type) {
 	case *pb.Request_Hello:
 		return route{"hello", anybody, true, func(context.Context, caller) (*pb.Response, error) { return done(0), nil }}, true
+	case *pb.Request_GetTerms:
+		return to("get_terms", anybody, s.getTerms, m.GetTerms), true
 	case *pb.Request_StartRegistration:
 		return to("start_registration", anybody, s.startRegistration, m.StartRegistration), true
 	case *pb.Request_SignUp:

@@ -23,6 +23,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/cluster"
 	"github.com/tryst-chat/tryst/rendezvous/presence"
 	"github.com/tryst-chat/tryst/rendezvous/record"
+	"github.com/tryst-chat/tryst/rendezvous/terms"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
@@ -36,6 +37,7 @@ type Server struct {
 	presence    *presence.Gossip
 	attachment  *attach.Attachment
 	auth        *auth.Server
+	mint        *terms.Mint
 	hub         *hub
 	metrics     *metrics
 	refused     refusals
@@ -72,6 +74,7 @@ func New(cfg Config) (*Server, error) {
 		cfg:     cfg,
 		log:     cfg.Logger.With("server", cfg.Server.Name),
 		auth:    auth.NewServer(cfg.Server.Secrets),
+		mint:    terms.NewMint(cfg.Server.Secrets.ChallengeKey()),
 		guesses: guesses{limiter: auth.NewLimiter()},
 		postage: newPostage(),
 		refused: newRefusals(),

@@ -7,6 +7,8 @@ import (
 
 	"github.com/cloudflare/circl/group"
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/tryst-chat/tryst/rendezvous/terms"
 )
 
 // Secrets is what the servers of one cluster share, as a file and never in the
@@ -38,6 +40,14 @@ func NewSecrets() Secrets {
 		fakeKey:   randomBytes(hashLen),
 		cookieKey: randomBytes(chacha20poly1305.KeySize),
 	}
+}
+
+// ChallengeKey returns the key under which servers make the challenges of sign-ups, see
+// package terms. It is derived from the key of fake records, which no message shows, so
+// that a cluster's file of secrets stays as it is.
+func (s Secrets) ChallengeKey() (key [terms.KeySize]byte) {
+	copy(key[:], expand(s.fakeKey, []byte("tryst/sign-up-challenge-key/1"), "", terms.KeySize))
+	return key
 }
 
 // Marshal returns the contents of the file. It is the caller's to keep secret.

@@ -79,6 +79,24 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 	}
 }
 
+// Every server of a cluster has the same key of challenges, and no other cluster.
+func TestChallengeKey(t *testing.T) {
+	secrets := NewSecrets()
+	again, err := ParseSecrets(secrets.Marshal())
+	check(t, err)
+	if secrets.ChallengeKey() != again.ChallengeKey() {
+		t.Error("two servers have different keys")
+	}
+	if secrets.ChallengeKey() == NewSecrets().ChallengeKey() {
+		t.Error("two clusters have the same key")
+	}
+	for _, part := range [][]byte{secrets.oprfSeed, secrets.fakeKey, secrets.cookieKey} {
+		if key := secrets.ChallengeKey(); bytes.Contains(part, key[:]) {
+			t.Error("it is part of another key")
+		}
+	}
+}
+
 func TestKeys(t *testing.T) {
 	var a, b ExportKey
 	copy(a.key[:], "a")
