@@ -42,6 +42,8 @@ const (
 	CodeBusy          Code = "busy"
 	CodeRefused       Code = "refused"
 	CodeBlocked       Code = "blocked"
+	CodeInvitation    Code = "invitation"
+	CodeInterrupted   Code = "interrupted"
 	CodeInternal      Code = "internal"
 )
 

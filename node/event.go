@@ -22,6 +22,7 @@ const (
 	EventRead      EventKind = "read"      // ID, By: a person has seen it
 	EventGap       EventKind = "gap"       // Group, From, Missing: so many messages have not come, and are asked for
 	EventProgress  EventKind = "progress"  // ID, Name, Done, Total in bytes
+	EventWork      EventKind = "work"      // Account, Done, Total in parts: what the servers ask for before a sign-up; Text in the first
 	EventJoined    EventKind = "joined"    // Group, Account
 	EventLeft      EventKind = "left"      // Group, Account
 	EventRequest   EventKind = "request"   // Account, Count: a stranger's messages wait for the person's word

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -13,13 +12,12 @@ import (
 	"github.com/tryst-chat/tryst/node/account"
 	"github.com/tryst-chat/tryst/node/key"
 	"github.com/tryst-chat/tryst/node/store"
-	"github.com/tryst-chat/tryst/rendezvous/client"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
-// loginTimeout bounds signing up, logging in and logging out: four round trips
-// and the password's cost, with time to find another server.
+// loginTimeout bounds signing up (less the work for it), logging in and logging out:
+// four round trips and the password's cost, with time to find another server.
 const loginTimeout = 30 * time.Second
 
 // accountDir is the folder of one account's state.
@@ -39,49 +37,6 @@ func wrongPassword(err error) error {
 
 func busy(err error, a record.Account) error {
 	return fail(CodeBusy, err, "Use that one, or another --home.", "Another tryst on this machine is using %s already.", a)
-}
-
-// signUp creates an account with this device as its first. A crash between the
-// account's making and the store's leaves an account whose first device is gone;
-// the next login adds another.
-func signUp(ctx context.Context, cfg *Config, name, roll string, password []byte, emit func(Event)) (record.Account, error) {
-	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
-	defer cancel()
-	a, err := record.NewAccount(name, roll)
-	if err != nil {
-		return "", badName(err)
-	}
-	taken := fail(CodeNameTaken, wire.ErrNameTaken, "Choose another username or roll number, or log in.", "The account %s is taken.", a)
-	if store.Exists(accountDir(cfg, a)) {
-		return "", taken
-	}
-	me := store.Device{Key: key.NewDevice(), DH: key.NewDH(), Account: a}
-	l, err := openLink(ctx, cfg, me.Key)
-	if err != nil {
-		return "", err
-	}
-	var vault account.Vault
-	var entry []byte
-	_, err = l.client.SignUp(ctx, name, roll, password, func(a record.Account, export client.ExportKey) (client.Enrolment, error) {
-		vault = account.Vault{Identity: key.NewIdentity(), Sync: key.NewSync()}
-		sealed, err := account.SealVault(export.Bytes(), vault)
-		entry = firstEntry(cfg, a, vault.Identity, l.host.ID())
-		return client.Enrolment{Vault: sealed, Identity: vault.Identity.Public().Bytes(), Device: entry}, err
-	})
-	cluster := l.client.ClusterKey()
-	if err := errors.Join(err, l.close()); errors.Is(err, wire.ErrNameTaken) {
-		return "", taken
-	} else if err != nil {
-		return "", explain(err, "sign up")
-	}
-	if err := meetCluster(cfg, cluster, emit); err != nil {
-		return "", explain(err, fmt.Sprintf("keep %s on this device, although the account was made", a))
-	}
-	me.Enrolled = true
-	if err := createStore(cfg, me, password, vault.Identity.Public(), [][]byte{entry}); err != nil {
-		return "", explain(err, fmt.Sprintf("keep %s on this device, although the account was made", a))
-	}
-	return a, nil
 }
 
 func firstEntry(cfg *Config, a record.Account, identity key.Identity, device peer.ID) []byte {

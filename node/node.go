@@ -103,12 +103,19 @@ var errClosed = &Error{Code: CodeInternal, Message: "The node is closed."}
 
 // SignUp creates an account and enters this device in it; it does not log in.
 func (n *Node) SignUp(ctx context.Context, name, roll string, password []byte) (record.Account, error) {
+	return n.SignUpInvited(ctx, name, roll, password, "")
+}
+
+// SignUpInvited is SignUp with an invitation, as a person types it; where the servers do
+// not ask for one it stays good. Where they ask for work this takes as long as that does
+// (EventWork tells how long that is), or until ctx ends.
+func (n *Node) SignUpInvited(ctx context.Context, name, roll string, password []byte, invitation string) (record.Account, error) {
 	n.turn.Lock()
 	defer n.turn.Unlock()
 	if err := checkPassword(password); err != nil {
 		return "", err
 	}
-	return signUp(ctx, &n.cfg, name, roll, password, n.emit)
+	return signUp(ctx, &n.cfg, name, roll, password, invitation, n.emit)
 }
 
 func checkPassword(password []byte) error {

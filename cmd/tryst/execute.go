@@ -24,6 +24,9 @@ const (
 	commandTimeout = wire.RequestTimeout + 5*time.Second
 	// fileTimeout bounds the commands that first read and seal a whole file.
 	fileTimeout = 10 * time.Minute
+	// workTimeout bounds a sign-up, for which the servers may ask for work: as long as
+	// they wait for it. What else it does the node bounds by itself.
+	workTimeout = 10 * time.Minute
 )
 
 // executor carries out one command after the other. What a message becomes
@@ -129,6 +132,8 @@ func timeout(c command.Command) time.Duration {
 	switch c.(type) {
 	case command.SendFile, command.SendGroupFile:
 		return fileTimeout
+	case command.SignUp:
+		return workTimeout
 	default:
 		return commandTimeout
 	}
@@ -143,7 +148,7 @@ func (x *executor) fail(err error) {
 }
 
 func (x *executor) signUp(ctx context.Context, c command.SignUp) error {
-	account, err := x.node.SignUp(ctx, c.Name, c.Roll, []byte(c.Password))
+	account, err := x.node.SignUpInvited(ctx, c.Name, c.Roll, []byte(c.Password), c.Invitation)
 	if err != nil {
 		return err
 	}

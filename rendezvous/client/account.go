@@ -34,11 +34,19 @@ type Enrolment struct {
 	Device   []byte            // signed record.DeviceEntry: this device, the first
 }
 
-// SignUp creates an account. enrol is called once, with the key that only the
-// password yields; nothing has been created before it returns. SignUp returns
-// record.ErrName for a name that no account can have and wire.ErrNameTaken.
-// It spends about 0.2 s and 64 MiB on Argon2id.
+// SignUp creates an account on open terms. enrol is called once, with the key that only
+// the password yields; nothing has been created before it returns. SignUp returns
+// record.ErrName for a name that no account can have and wire.ErrNameTaken, and
+// wire.ErrTerms where the cluster asks for something: see SignUpWith. It spends about
+// 0.2 s and 64 MiB on Argon2id.
 func (c *Client) SignUp(ctx context.Context, name, roll string, password []byte, enrol func(record.Account, ExportKey) (Enrolment, error)) (record.Account, error) {
+	return c.SignUpWith(ctx, Pass{}, name, roll, password, enrol)
+}
+
+// SignUpWith is SignUp with what the terms ask for. It returns wire.ErrTerms if that is
+// not it, before it spends anything on the password, and wire.ErrInvitation for one that
+// was used or has expired. A sign-up that fails leaves its invitation as it is.
+func (c *Client) SignUpWith(ctx context.Context, pass Pass, name, roll string, password []byte, enrol func(record.Account, ExportKey) (Enrolment, error)) (record.Account, error) {
 	account, err := record.NewAccount(name, roll)
 	if err != nil {
 		return "", err
@@ -48,7 +56,7 @@ func (c *Client) SignUp(ctx context.Context, name, roll string, password []byte,
 		return "", fmt.Errorf("sign up: %w", err)
 	}
 	resp, err := c.ask(ctx, &pb.Request{Kind: &pb.Request_StartRegistration{
-		StartRegistration: &pb.StartRegistration{Name: name, Roll: roll, Request: request},
+		StartRegistration: &pb.StartRegistration{Name: name, Roll: roll, Request: request, Pass: pass.toWire()},
 	}})
 	if err != nil {
 		return "", err
@@ -63,7 +71,7 @@ func (c *Client) SignUp(ctx context.Context, name, roll string, password []byte,
 	}
 	err = c.do(ctx, &pb.Request{Kind: &pb.Request_SignUp{SignUp: &pb.SignUp{
 		Name: name, Roll: roll, OpaqueRecord: opaqueRecord,
-		Vault: enrolment.Vault, Identity: enrolment.Identity, Device: enrolment.Device,
+		Vault: enrolment.Vault, Identity: enrolment.Identity, Device: enrolment.Device, Pass: pass.toWire(),
 	}}})
 	if err != nil {
 		return "", err

@@ -19,7 +19,7 @@
 //   - FetchMail and FetchGroupMail where they remove something: they then find all
 //     that there is;
 //   - answers that there is no such thing: wire.ErrNameTaken before a password is
-//     spent, wire.ErrNoAccount of LookUp, wire.ErrNoGroup of GroupByName and
+//     spent, wire.ErrInvitation, wire.ErrNoAccount of LookUp, wire.ErrNoGroup of GroupByName and
 //     GroupByID, wire.ErrNotLoggedIn; and the start of a login.
 //
 // As new as this Client has seen: all other reads. What they find was true at some

@@ -7,8 +7,9 @@ type Command interface{ command() }
 
 // The commands.
 type (
-	// SignUp creates an account. Password is empty when it is to be asked for.
-	SignUp struct{ Name, Roll, Password string }
+	// SignUp creates an account. Password is empty when it is to be asked for, and
+	// Invitation where there is none.
+	SignUp struct{ Name, Roll, Password, Invitation string }
 	// Login logs in. Password is empty when it is to be asked for.
 	Login struct{ Account, Password string }
 	// Logout ends what Login began.

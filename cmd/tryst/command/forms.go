@@ -11,7 +11,7 @@ type Form struct {
 // Forms returns every command, in the order of help.
 func Forms() []Form {
 	return []Form{
-		{"sign up", "sign up <username> <rollnumber> <password>", "create an account", readSignUp},
+		{"sign up", "sign up <username> <rollnumber> <password>", "create an account (--invitation <code>, where one is asked for)", readSignUp},
 		{"login", "login <username+rollnumber> <password>", "log in on this device", readLogin},
 		{"send", "send <name+rollno> <message...>", "send a message", readSend},
 		{"send_file", "send_file <file> <name+rollno>", "send a file (quote a path with spaces)", readSendFile},

@@ -36,7 +36,7 @@ func Parse(line string) (Command, error) {
 }
 
 // WithoutSecret returns the line as it may be kept in a history: a password is
-// left out.
+// left out, and so is an invitation, which is good once.
 func WithoutSecret(line string) string {
 	c, _ := Parse(line)
 	switch c := c.(type) {
@@ -59,12 +59,34 @@ func bare(c Command) func(*scanner, Form) (Command, error) {
 	}
 }
 
+// readSignUp takes an invitation before each word and after the password, which may have
+// several words: within it, no flag is looked for.
 func readSignUp(s *scanner, f Form) (Command, error) {
-	c := SignUp{Name: s.word(), Roll: s.word(), Password: s.secret()}
+	var c SignUp
+	var flags []string
+	for _, word := range []*string{&c.Name, &c.Roll} {
+		flags = append(flags, s.flags("--invitation")...)
+		*word = s.word()
+	}
+	flags = append(flags, s.flags("--invitation")...)
 	if c.Name == "" || c.Roll == "" {
 		return nil, f.wrong("sign up needs a username and a roll number.")
 	}
+	password, last := s.lastFlag("--invitation")
+	switch flags = append(flags, last...); {
+	case len(flags) > 1:
+		return c, wrongInvitation("sign up takes one invitation.") // WithoutSecret needs the rest
+	case len(flags) == 1 && flags[0] == "":
+		return c, wrongInvitation("--invitation needs the code that you were given.")
+	case len(flags) == 1:
+		c.Invitation = flags[0]
+	}
+	c.Password = password
 	return c, nil
+}
+
+func wrongInvitation(message string) error {
+	return &UsageError{Message: message, Hint: "Type: sign up <username> <rollnumber> <password> --invitation <code>"}
 }
 
 func readLogin(s *scanner, f Form) (Command, error) {

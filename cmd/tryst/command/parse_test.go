@@ -13,11 +13,20 @@ func TestParse(t *testing.T) {
 	for line, want := range map[string]Command{
 		"":                                       nil,
 		"  \t ":                                  nil,
-		"sign up alice 42 secret":                SignUp{"alice", "42", "secret"},
-		"SIGN UP alice 42 secret":                SignUp{"alice", "42", "secret"},
-		"  Sign \t uP  alice  42  two words  \r": SignUp{"alice", "42", "two words"},
-		"signup alice 42 secret":                 SignUp{"alice", "42", "secret"},
-		"sign_up alice 42":                       SignUp{"alice", "42", ""},
+		"sign up alice 42 secret":                SignUp{"alice", "42", "secret", ""},
+		"SIGN UP alice 42 secret":                SignUp{"alice", "42", "secret", ""},
+		"  Sign \t uP  alice  42  two words  \r": SignUp{"alice", "42", "two words", ""},
+		"signup alice 42 secret":                 SignUp{"alice", "42", "secret", ""},
+		"sign_up alice 42":                       SignUp{"alice", "42", "", ""},
+		"sign up alice 42 pw --invitation A-B":   SignUp{"alice", "42", "pw", "A-B"},
+		"sign up alice 42 a  b --INVITATION=c ":  SignUp{"alice", "42", "a  b", "c"},
+		"sign up alice 42 --invitation c a b":    SignUp{"alice", "42", "a b", "c"},
+		"sign up alice 42 --invitation c":        SignUp{"alice", "42", "", "c"},
+		"sign up alice 42 --invitation=c":        SignUp{"alice", "42", "", "c"},
+		"sign up --invitation c alice 42 pw":     SignUp{"alice", "42", "pw", "c"},
+		"sign up alice --invitation c 42 pw":     SignUp{"alice", "42", "pw", "c"},
+		"sign up alice 42 a --invitation b c":    SignUp{"alice", "42", "a --invitation b c", ""},
+		"sign up alice 42 my--invitation b":      SignUp{"alice", "42", "my--invitation b", ""},
 		"LOGIN alice42 secret":                   Login{"alice42", "secret"},
 		"login alice42":                          Login{"alice42", ""},
 		"send bob7 hello":                        Send{"bob7", "hello"},
@@ -87,6 +96,10 @@ func TestParseRefuses(t *testing.T) {
 		"sign in":                           "Did you mean sign up?",
 		"frobnicate":                        "Type: help",
 		strings.Repeat("x", 100_000):        "Type: help",
+		"sign up alice 42 pw --invitation":  "needs the code",
+		"sign up alice 42 --invitation":     "needs the code",
+		"sign up alice 42 --invitation=":    "needs the code",
+		"sign up alice --invitation c":      "needs a username and a roll number",
 		"sign up alice":                     "needs a username and a roll number",
 		"login":                             "needs an account",
 		"leave":                             "leave needs one group name",
@@ -133,6 +146,8 @@ func TestParseRefuses(t *testing.T) {
 		"join a b":                          "needs one group name",
 		"list all":                          "takes nothing",
 		"quit now":                          "takes nothing",
+
+		"sign up --invitation a b 1 pw --invitation c": "takes one invitation",
 	} {
 		c, err := Parse(line)
 		var usage *UsageError
@@ -174,7 +189,7 @@ func TestForms(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, line := range []string{
 		"send bob7 a  b @c", `send_file "a b" bob7`, `send_file a\ b bob7`, "send_group 2 g1 g2 text",
-		"sign up alice 42 pw", "sned", "SIGN \xff", "send_group_file 'x' 1 #g",
+		"sign up alice 42 pw", "sign up a 1 pass words --invitation=c", "sign up --invitation c a 1", "sned", "SIGN \xff", "send_group_file 'x' 1 #g",
 	} {
 		f.Add(line)
 	}

@@ -44,6 +44,46 @@ func (s *scanner) secret() string {
 	return secret
 }
 
+// flags takes all that come next of one flag, written "--flag value" or "--flag=value",
+// and returns their values.
+func (s *scanner) flags(flag string) (values []string) {
+	for {
+		after := *s
+		name, value, given := strings.Cut(after.word(), "=")
+		if !strings.EqualFold(name, flag) {
+			return values
+		}
+		if !given {
+			value = after.word()
+		}
+		values = append(values, value)
+		*s = after
+	}
+}
+
+// lastFlag takes all that is left, as secret does, and returns what stands before a flag
+// that it ends in, and the flag's value.
+func (s *scanner) lastFlag(flag string) (secret string, values []string) {
+	secret = s.secret()
+	for _, words := range []int{2, 1} { // "--flag value", and "--flag=value" or "--flag" alone
+		at := lastWords(secret, words)
+		tail := &scanner{rest: secret[at:]}
+		if values := tail.flags(flag); len(values) == 1 && !tail.more() {
+			return strings.TrimRight(secret[:at], blank), values
+		}
+	}
+	return secret, nil
+}
+
+// lastWords returns where the last so many words of a text begin.
+func lastWords(text string, words int) int {
+	end := len(text)
+	for range words {
+		end = strings.LastIndexAny(strings.TrimRight(text[:end], blank), blank) + 1
+	}
+	return end
+}
+
 // more reports whether there is another word.
 func (s *scanner) more() bool { return strings.Trim(s.rest, blank) != "" }
 

@@ -63,7 +63,7 @@ type Event struct {
 	Size     *int64    `json:"size,omitempty"` // bytes
 	SHA256   string    `json:"sha256,omitempty"`
 	Path     string    `json:"path,omitempty"`
-	Done     *int64    `json:"done,omitempty"` // bytes
+	Done     *int64    `json:"done,omitempty"` // bytes; of work, parts
 	Total    *int64    `json:"total,omitempty"`
 	Online   *bool     `json:"online,omitempty"`
 	Number   string    `json:"number,omitempty"`
@@ -176,7 +176,7 @@ func FromNode(n node.Event) Event {
 	switch n.Kind {
 	case node.EventFile:
 		e.Size = new(n.Size)
-	case node.EventProgress:
+	case node.EventProgress, node.EventWork:
 		e.Done, e.Total = new(n.Done), new(n.Total)
 	case node.EventGap:
 		e.Missing = new(n.Missing)

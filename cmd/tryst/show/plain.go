@@ -23,7 +23,7 @@ func (p *plainPrinter) Print(e Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.own = loggedIn(p.own, e)
-	if e.Kind == string(node.EventProgress) {
+	if e.Kind == string(node.EventProgress) || e.Kind == string(node.EventWork) && e.Text == "" {
 		return
 	}
 	io.WriteString(p.w, plain(e, p.own)+"\n")
@@ -121,7 +121,7 @@ func plain(e Event, own string) string {
 			return "online: " + Clean(e.Text)
 		}
 		return "offline: " + Clean(e.Text)
-	case Notice:
+	case Notice, string(node.EventWork):
 		return "notice: " + Clean(e.Text)
 	case Failed:
 		return strings.TrimSpace("error: " + Clean(e.Message) + " " + Clean(e.Hint))

@@ -112,10 +112,19 @@ func (s *Screen) note(e Event) {
 		if done, total := number(e.Done), number(e.Total); done < total {
 			s.moves(e.ID, fmt.Sprintf("%s %d%%", Clean(e.Name), done*100/total))
 		}
+	case string(node.EventWork):
+		s.arrived(signUpWork)
+		if done, total := number(e.Done), number(e.Total); done < total {
+			s.moves(signUpWork, fmt.Sprintf("work %d%%", done*100/total))
+		}
 	case string(node.EventFile):
 		s.arrived(e.ID)
 	}
 }
+
+// signUpWork stands for the work before a sign-up among what is under way; no message
+// has such an ID.
+const signUpWork = "sign up"
 
 // moves shows in the prompt how far a transfer is, for a while; mu is held.
 func (s *Screen) moves(id, far string) {
@@ -254,6 +263,11 @@ func (s *Screen) words(e Event) string {
 			text += "\n" + s.style.dim("  "+Clean(e.Hint))
 		}
 		return text
+	case string(node.EventWork):
+		if e.Text == "" {
+			return "" // the prompt shows how far it is
+		}
+		return s.style.dim("· " + Clean(e.Text))
 	case string(node.EventLink), Notice:
 		return s.style.dim("· " + Clean(e.Text))
 	default:
