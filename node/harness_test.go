@@ -37,6 +37,7 @@ func logger() *slog.Logger {
 type world struct {
 	testing.TB
 	balancer multiaddr.Multiaddr
+	server   *rendezvous.Server
 	stop     func() // ends the server and the balancer
 }
 
@@ -77,6 +78,7 @@ func newWorld(t testing.TB) *world {
 	return &world{
 		TB:       t,
 		balancer: b.Addrs()[0].Encapsulate(multiaddr.StringCast("/p2p/" + b.ID().String())),
+		server:   s,
 		stop:     func() { stopServer(); stopBalancer() },
 	}
 }

@@ -115,7 +115,7 @@ func (n *Node) SignUpInvited(ctx context.Context, name, roll string, password []
 	if err := checkPassword(password); err != nil {
 		return "", err
 	}
-	return signUp(ctx, &n.cfg, name, roll, password, invitation, n.emit)
+	return signUp(ctx, &n.cfg, name, roll, password, invitation, n.emit, n.quit)
 }
 
 func checkPassword(password []byte) error {

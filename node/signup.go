@@ -33,6 +33,7 @@ type registrant struct {
 	password   []byte
 	invitation string // as client.Invitation.Text has it; empty: none
 	emit       func(Event)
+	quit       <-chan struct{} // closed when the node is being closed
 
 	vault account.Vault // of the last attempt
 	entry []byte        // and its device entry
@@ -41,7 +42,7 @@ type registrant struct {
 // signUp creates an account with this device as its first. A crash between the
 // account's making and the store's leaves an account whose first device is gone;
 // the next login adds another.
-func signUp(ctx context.Context, cfg *Config, name, roll string, password []byte, invitation string, emit func(Event)) (record.Account, error) {
+func signUp(ctx context.Context, cfg *Config, name, roll string, password []byte, invitation string, emit func(Event), quit <-chan struct{}) (record.Account, error) {
 	a, err := record.NewAccount(name, roll)
 	if err != nil {
 		return "", badName(err)
@@ -58,7 +59,7 @@ func signUp(ctx context.Context, cfg *Config, name, roll string, password []byte
 	if err != nil {
 		return "", err
 	}
-	r := &registrant{cfg: cfg, link: l, account: a, name: name, roll: roll, password: password, invitation: invitation, emit: emit}
+	r := &registrant{cfg: cfg, link: l, account: a, name: name, roll: roll, password: password, invitation: invitation, emit: emit, quit: quit}
 	err = r.enter(ctx)
 	cluster := l.client.ClusterKey()
 	if err := errors.Join(err, l.close()); errors.Is(err, wire.ErrNameTaken) {
@@ -101,7 +102,7 @@ func (r *registrant) enter(ctx context.Context) error {
 		case !errors.Is(err, wire.ErrTerms):
 			return err
 		case tries == termsTries:
-			return fail(CodeBusy, err, "Try again in a moment.", "The servers change on what terms they take new people.")
+			return fail(CodeBusy, err, "Try again in a moment; if it stays so, tell the people who run the servers.", "The servers did not take what they had asked for before the sign-up.")
 		}
 		if pass, err = r.meetTerms(ctx); err != nil {
 			return err
@@ -142,7 +143,10 @@ func (r *registrant) meetTerms(ctx context.Context) (client.Pass, error) {
 	if err != nil {
 		return client.Pass{}, err
 	}
-	return asked.Pass(work, r.invitation), r.labour(ctx, work, asked.Bits)
+	if err := r.labour(ctx, work, asked.Bits); err != nil {
+		return client.Pass{}, err
+	}
+	return asked.Pass(work, r.invitation), nil
 }
 
 // labour does the work, on one core: whoever floods a cluster uses all of them anyway,
@@ -157,6 +161,8 @@ func (r *registrant) labour(ctx context.Context, work *client.Work, bits int) er
 	r.emit(first)
 	for shown := 0; !done; {
 		switch err := ctx.Err(); {
+		case r.closing():
+			return errClosed
 		case errors.Is(err, context.Canceled):
 			return fail(CodeInterrupted, err, "Type the command again when there is time for it.", "The work before the sign-up was broken off, and no account was made.")
 		case err != nil:
@@ -171,6 +177,15 @@ func (r *registrant) labour(ctx context.Context, work *client.Work, bits int) er
 	progress.Done = client.WorkParts
 	r.emit(progress)
 	return nil
+}
+
+func (r *registrant) closing() bool {
+	select {
+	case <-r.quit:
+		return true
+	default:
+		return false
+	}
 }
 
 // seconds is a time for a person, in whole seconds.
