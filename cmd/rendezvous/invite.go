@@ -117,7 +117,13 @@ func (v validity) String() string {
 	if d := time.Duration(v); d%day == 0 {
 		return fmt.Sprintf("%dd", d/day)
 	}
-	return time.Duration(v).String()
+	text := time.Duration(v).String()
+	for _, none := range []struct{ unit, zero string }{{"m", "0s"}, {"h", "0m"}} {
+		if strings.HasSuffix(text, none.unit+none.zero) {
+			text = strings.TrimSuffix(text, none.zero)
+		}
+	}
+	return text
 }
 
 // Type implements pflag.Value.
