@@ -16,8 +16,8 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
-// loginTimeout bounds signing up (less the work for it), logging in and logging out:
-// four round trips and the password's cost, with time to find another server.
+// loginTimeout bounds logging in and logging out: four round trips and the password's
+// cost, with time to find another server.
 const loginTimeout = 30 * time.Second
 
 // accountDir is the folder of one account's state.

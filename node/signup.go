@@ -16,6 +16,10 @@ import (
 )
 
 const (
+	// registerTimeout bounds one attempt, and asking for the terms: what a server may take
+	// for one request, with the password's cost and time to find another server. The work
+	// in between has none but the caller's.
+	registerTimeout = wire.RequestTimeout + 5*time.Second
 	// termsTries is how often a sign-up tries to meet the terms: they may change once
 	// while it works, and the work may come too late once.
 	termsTries = 3
@@ -112,7 +116,7 @@ func (r *registrant) enter(ctx context.Context) error {
 
 // register makes the account with what the terms ask for.
 func (r *registrant) register(ctx context.Context, pass client.Pass) error {
-	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
+	ctx, cancel := context.WithTimeout(ctx, registerTimeout)
 	defer cancel()
 	_, err := r.link.client.SignUpWith(ctx, pass, r.name, r.roll, r.password, func(a record.Account, export client.ExportKey) (client.Enrolment, error) {
 		r.vault = account.Vault{Identity: key.NewIdentity(), Sync: key.NewSync()}
@@ -125,7 +129,7 @@ func (r *registrant) register(ctx context.Context, pass client.Pass) error {
 
 // meetTerms asks for the terms and does what they ask for.
 func (r *registrant) meetTerms(ctx context.Context) (client.Pass, error) {
-	asking, cancel := context.WithTimeout(ctx, loginTimeout)
+	asking, cancel := context.WithTimeout(ctx, registerTimeout)
 	defer cancel()
 	asked, err := r.link.client.Terms(asking)
 	switch {

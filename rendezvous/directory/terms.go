@@ -13,7 +13,9 @@ import (
 
 // On which terms people sign up stands in the directory, so that there is one answer in
 // the whole cluster, and so do the invitations that are out. That one is used up is the
-// same step as the sign-up: of two at once, at whatever servers, one gets it.
+// same step as the sign-up: of two at once, at whatever servers, one gets it. (Like
+// device keys, invitations belong to no account: a directory in shards would claim them
+// where their hash lies, and then make the account.) Who used which is not written down.
 //
 // Work is checked by the server that takes the sign-up: it needs a clock and a key. How
 // much was done stands in the command and is compared here, so that a server that has
