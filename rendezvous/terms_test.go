@@ -114,7 +114,16 @@ func TestSignUpByInvitation(t *testing.T) {
 			}
 		}
 	}
-	code := w.invites(1) // and used at another server at once
+	nodes := []*node{w.nodeAt(0), w.nodeAt(1), w.nodeAt(2)}
+	for range 20 { // a code is good at once, also at servers that lag behind
+		for i := range w.servers {
+			code := w.invites((i + 1) % 3)
+			if _, err := exchange(ctx, nodes[i].host, w.servers[i].ID(), registers("alice", &pb.Pass{Invitation: code})); err == nil || errors.Is(err, wire.ErrInvitation) || errors.Is(err, wire.ErrTerms) {
+				t.Fatalf("a code that was given out a moment ago: %v", err)
+			}
+		}
+	}
+	code := w.invites(1)
 	refuses("nothing", nil, wire.ErrTerms)
 	refuses("an empty pass", &pb.Pass{}, wire.ErrTerms)
 	refuses("something mistyped", &pb.Pass{Invitation: "Z" + code}, wire.ErrInvitation)

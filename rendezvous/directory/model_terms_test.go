@@ -14,6 +14,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
 	"github.com/tryst-chat/tryst/rendezvous/directory/pb"
 	"github.com/tryst-chat/tryst/rendezvous/directory/storetest"
+	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/terms"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
@@ -47,6 +48,10 @@ type modelCode struct {
 // codes are those of the model, few enough that they meet.
 const codes = 4
 
+// someNewcomer is a name that nobody has in the beginning, or, now and then, one that
+// somebody has.
+var someNewcomer = rapid.SampledFrom([]record.Account{"alice1", "dave1", "erin1", "frank1", "grace1", "heidi1", "ivan1"})
+
 func (m *model) setTerms(t *rapid.T) {
 	m.terms.asked = terms.Terms{Invitation: rapid.Bool().Draw(t, "invitation"), Bits: rapid.SampledFrom([]int{0, 10, 20}).Draw(t, "bits")}
 	m.queue(directory.SetTerms(m.terms.asked), wants(nil))
@@ -75,7 +80,8 @@ func (m *model) takeBack(*rapid.T) {
 // signUp has somebody sign up with what they have. Where it is refused it changes
 // nothing, their invitation neither; where not, it may come again.
 func (m *model) signUp(t *rapid.T) {
-	name, known := m.person(t)
+	name := someNewcomer.Draw(t, "account")
+	known := m.people[name]
 	p := directorytest.NewPerson(name)
 	n := rapid.IntRange(-1, codes-1).Draw(t, "code")
 	pass := directory.Pass{Bits: rapid.SampledFrom([]int{0, 10, 26}).Draw(t, "bits")}

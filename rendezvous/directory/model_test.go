@@ -65,7 +65,7 @@ func TestModel(t *testing.T) {
 		m.open(t)
 		m.found()
 		t.Repeat(map[string]func(*rapid.T){
-			"signUp": m.signUp, "addDevice": m.addDevice, "revoke": m.revoke,
+			"signUp": m.signUp, "signUp again": m.signUp, "addDevice": m.addDevice, "revoke": m.revoke,
 			"publish": m.publish, "take": m.take, "start": m.start, "setContacts": m.setContacts,
 			"create": m.create, "join": m.join, "rekey": m.rekey, "leave": m.leave, "remove": m.remove,
 			"invite": m.invite, "promote": m.promote, "again": m.again,
@@ -80,12 +80,16 @@ func TestModel(t *testing.T) {
 	})
 }
 
-// found makes most of the people and of the groups: rapid ends a run early in
+// found makes most of the people and of the groups, and some invitations: rapid ends a run early in
 // which most of what it tries finds nobody to do it.
 func (m *model) found() {
 	for _, name := range []record.Account{"alice1", "bob1", "carol1"} {
 		m.people[name] = directorytest.NewPerson(name)
 		m.queue(m.people[name].SignUp(), wants(nil))
+	}
+	for n := range codes / 2 {
+		m.terms.codes[n] = modelCode{expires: directory.MaxInvitation}
+		m.queue(directory.Invite(hashes(n), directory.MaxInvitation), wants(nil))
 	}
 	for _, name := range []record.GroupName{"friends", "work"} {
 		m.extend(record.Chain{}, name, m.people["alice1"].Create(record.NewGroupID(), name))
