@@ -4,7 +4,7 @@
 //
 // It assembles the packages below it and adds what lies between them: which
 // request goes where and who may ask it (handler.go, routes.go), one file of
-// answers per concern (accounts.go, keys.go, presence.go, groups.go, mail.go),
+// answers per concern (accounts.go, terms.go, keys.go, presence.go, groups.go, mail.go),
 // the beat streams and the notices on them (beat.go, hub.go), the libp2p host with
 // its limits, and the operator's metrics. The directory's rules are package
 // directory's, their replication package cluster's, the password's package

@@ -16,7 +16,7 @@ import (
 // Both halves of a sign-up bring what the terms ask for. The first is where it counts
 // for the servers: before it they do nothing that costs, so that a flood without work
 // or invitations meets a few hashes and a look into the directory, and no barrier, no
-// OPRF and no Raft. The second is where it counts for the cluster: there the invitation
+// OPRF and no Raft. (Codes that are made up get a device a few barriers.) The second is where it counts for the cluster: there the invitation
 // is used up, in the directory's own step (see directory.SignUp).
 
 // getTerms tells a stranger what a sign-up needs, with a challenge that any server takes.
@@ -60,16 +60,20 @@ func (s *Server) meets(ctx context.Context, c caller, account record.Account, m 
 	}
 	hash := code.Hash()
 	pass.Invitation = hash[:]
-	return pass, s.invited(ctx, hash[:])
+	return pass, s.invited(ctx, c, account, hash[:])
 }
 
 // invited returns nil for an invitation that may be used. It does not say no before it
 // knows that it is not this server that lags behind: the code may have been given out a
-// moment ago at another.
-func (s *Server) invited(ctx context.Context, hash []byte) error {
+// moment ago at another. That takes a barrier, so that asking for it counts as a guess,
+// of which a device has few: nobody types a wrong code that has a right checksum.
+func (s *Server) invited(ctx context.Context, c caller, account record.Account, hash []byte) error {
 	err := s.cluster.Directory().Invited(hash)
 	if !errors.Is(err, wire.ErrInvitation) {
 		return err
+	}
+	if wait := s.guesses.admit(s.guess(account, c), time.Now()); wait > 0 {
+		return tooMany(wait)
 	}
 	if err := s.cluster.Barrier(ctx); err != nil {
 		return err

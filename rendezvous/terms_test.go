@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tryst-chat/tryst/rendezvous/auth"
 	"github.com/tryst-chat/tryst/rendezvous/client"
 	"github.com/tryst-chat/tryst/rendezvous/directory/directorytest"
 	"github.com/tryst-chat/tryst/rendezvous/record"
@@ -114,15 +115,19 @@ func TestSignUpByInvitation(t *testing.T) {
 			}
 		}
 	}
-	nodes := []*node{w.nodeAt(0), w.nodeAt(1), w.nodeAt(2)}
-	for range 20 { // a code is good at once, also at servers that lag behind
+	for round := range 10 { // a code is good at once, also at servers that lag behind
 		for i := range w.servers {
 			code := w.invites((i + 1) % 3)
-			if _, err := exchange(ctx, nodes[i].host, w.servers[i].ID(), registers("alice", &pb.Pass{Invitation: code})); err == nil || errors.Is(err, wire.ErrInvitation) || errors.Is(err, wire.ErrTerms) {
+			if _, err := exchange(ctx, w.nodeAt(i).host, w.servers[i].ID(), registers(fmt.Sprintf("soon-%d-%d", round, i), &pb.Pass{Invitation: code})); !errors.Is(err, wire.ErrBadRequest) {
 				t.Fatalf("a code that was given out a moment ago: %v", err)
 			}
 		}
 	}
+	guesser := w.nodeAt(0)
+	harness.Await(t, "the end of guessing", func() bool {
+		_, err := exchange(ctx, guesser.host, w.servers[0].ID(), registers("guess", &pb.Pass{Invitation: terms.NewCode().Text()}))
+		return errors.Is(err, wire.ErrTooMany)
+	})
 	code := w.invites(1)
 	refuses("nothing", nil, wire.ErrTerms)
 	refuses("an empty pass", &pb.Pass{}, wire.ErrTerms)
@@ -289,3 +294,36 @@ func TestOperatorMistakes(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// What a sign-up costs a server and the way to it that is refused by the terms, beside a
+// request for nothing and, on open terms, the first half of one that is not refused.
+func BenchmarkRefusedSignUp(b *testing.B) {
+	w := newWorld(b, 3)
+	n := w.nodeAt(0)
+	_, element, err := auth.RegistrationStart([]byte(password))
+	if err != nil {
+		b.Fatal(err)
+	}
+	first := func(pass *pb.Pass) *pb.Request {
+		return &pb.Request{Kind: &pb.Request_StartRegistration{StartRegistration: &pb.StartRegistration{Name: "alice", Roll: "1", Request: element, Pass: pass}}}
+	}
+	for _, c := range []struct {
+		name  string
+		terms terms.Terms
+		req   *pb.Request
+	}{
+		{"hello", terms.Terms{}, &pb.Request{Kind: &pb.Request_Hello{Hello: &pb.Hello{}}}},
+		{"no work", terms.Terms{Bits: 22}, first(nil)},
+		{"no work, second half", terms.Terms{Bits: 22}, n.signsUp("alice", nil)},
+		{"no invitation", terms.Terms{Invitation: true}, first(nil)},
+		{"an invitation made up", terms.Terms{Invitation: true}, first(&pb.Pass{Invitation: terms.NewCode().Text()})},
+		{"open", terms.Terms{}, first(nil)},
+	} {
+		w.asks(0, c.terms)
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				exchange(b.Context(), n.host, w.servers[0].ID(), c.req) // whatever is said: the limiter takes the most of "open"
+			}
+		})
+	}
+}
