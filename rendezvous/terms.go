@@ -16,7 +16,7 @@ import (
 // Both halves of a sign-up bring what the terms ask for. The first is where it counts
 // for the servers: before it they do nothing that costs, so that a flood without work
 // or invitations meets a few hashes and a look into the directory, and no barrier, no
-// OPRF and no Raft. (Codes that are made up get a device a few barriers.) The second is where it counts for the cluster: there the invitation
+// OPRF and no Raft. The second is where it counts for the cluster: there the invitation
 // is used up, in the directory's own step (see directory.SignUp).
 
 // getTerms tells a stranger what a sign-up needs, with a challenge that any server takes.
