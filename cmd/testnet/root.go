@@ -13,7 +13,7 @@ func newRoot() *cobra.Command {
 		Use:   "testnet",
 		Short: "a whole tryst system on this machine",
 	}
-	root.AddCommand(newUp(), newGrow(), newShrink(), newRoll(), newDemo(), newScenario(), newLinear())
+	root.AddCommand(newUp(), newGrow(), newShrink(), newRoll(), newDemo(), newScenario(), newLinear(), newCrowd())
 	return root
 }
 

@@ -1,0 +1,46 @@
+package crowd
+
+import "time"
+
+const (
+	// standardNodes is what one balancer is planned for.
+	standardNodes = 10_000
+	// standardHold is long enough for an average of beats and of the collector's runs.
+	standardHold = 30 * time.Second
+	// servers is the least that survives the loss of one.
+	servers = 3
+
+	// households is how many accounts sign up and bring their devices at a time: more
+	// would spend their time-outs on each other's Argon2id.
+	households = 4
+	// joinTimeout bounds a device's way to its beat stream; past it the crowd is as
+	// large as the machine carries.
+	joinTimeout = time.Minute
+	// settle is how long the crowd is left alone before the measurement, so that
+	// connections' first garbage is gone.
+	settle = 10 * time.Second
+	// newcomersTimeout bounds what two people do in the midst of the crowd.
+	newcomersTimeout = 3 * time.Minute
+	// leaveTimeout bounds the wait for the programs to notice that the crowd has gone:
+	// libp2p and the relay tidy up once a minute.
+	leaveTimeout = 3 * time.Minute
+	// look is how often the programs are asked meanwhile, tell how often progress is.
+	look = 500 * time.Millisecond
+	tell = 5 * time.Second
+	// askTimeout bounds the answer of a program that is busy with a crowd.
+	askTimeout = 30 * time.Second
+
+	// closers is how many devices leave at the same time.
+	closers = 64
+	// crowdGC is GOGC while there is a crowd: its hosts are of one heap of gigabytes.
+	crowdGC = 200
+
+	// fewFiles is what this program holds open beside one connection a node.
+	fewFiles = 256
+	// uneven is how many sessions two servers may lie apart, in hundredths of a share,
+	// beside one.
+	uneven = 2
+	// stragglers is how many goroutines a program may have more than before once the
+	// crowd has gone: what serves questions, and caches that were not there yet.
+	stragglers = 40
+)
