@@ -16,7 +16,7 @@ and how long two people take who then come and write to each other. Then let the
 crowd go, and check that nothing of it stays behind.
 
 The crowd is in this program, which needs some 400 KB and an open file a node. An
-account has eight devices; each account costs a fifth of a second for its password.
+account has eight devices, and all accounts share one password's record.
 
 Progress goes to standard error, figures to standard output. The exit status is 1
 where not all was as it should be.`

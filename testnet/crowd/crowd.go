@@ -56,6 +56,7 @@ type crowd struct {
 	net       *testnet.Testnet
 	balancers []peer.AddrInfo
 	cluster   ed25519.PublicKey
+	opaque    []byte // what servers keep of the one password; set before anybody comes
 
 	present atomic.Int64 // devices whose beat stream runs
 	lost    atomic.Int64 // beat streams that broke before the crowd left

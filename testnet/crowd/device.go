@@ -39,8 +39,9 @@ func (s signer) public() ed25519.PublicKey {
 // device is one of the crowd: a host and a client that keeps itself linked, until close.
 type device struct {
 	*client.Client
-	host host.Host
-	here chan struct{} // closed when its first beat stream runs
+	host   host.Host
+	linked chan struct{} // closed when it has its first server
+	here   chan struct{} // closed when its first beat stream runs
 
 	end  context.CancelFunc
 	runs sync.WaitGroup
@@ -58,7 +59,7 @@ func (c *crowd) newDevice() (*device, error) {
 		return nil, fmt.Errorf("crowd: %w", err)
 	}
 	ctx, end := context.WithCancel(context.Background())
-	d := &device{Client: cl, host: h, here: make(chan struct{}), end: end}
+	d := &device{Client: cl, host: h, linked: make(chan struct{}), here: make(chan struct{}), end: end}
 	d.runs.Go(func() { _ = cl.Run(ctx) }) // it returns nothing but nil
 	d.runs.Go(func() { c.follow(d) })
 	return d, nil
@@ -66,18 +67,18 @@ func (c *crowd) newDevice() (*device, error) {
 
 // follow counts what becomes of a device's beat stream, until the device is closed.
 func (c *crowd) follow(d *device) {
-	came, beats := false, false
+	linked, here := sync.OnceFunc(func() { close(d.linked) }), sync.OnceFunc(func() { close(d.here) })
+	beats := false
 	for notice := range d.Notices() {
 		switch notice.(type) {
+		case client.Linked:
+			linked()
 		case client.Resync: // the first frame of a beat stream
 			if !beats {
 				c.present.Add(1)
 				beats = true
 			}
-			if !came {
-				close(d.here)
-				came = true
-			}
+			here()
 		case client.Unlinked, client.Dismissed:
 			if beats {
 				c.present.Add(-1)

@@ -10,12 +10,14 @@ const (
 	// servers is the least that survives the loss of one.
 	servers = 3
 
-	// households is how many accounts sign up and bring their devices at a time: more
-	// would spend their time-outs on each other's Argon2id.
-	households = 4
+	// households is how many devices come at a time: so many handshakes keep a few
+	// processors busy, and stay far below their time-outs.
+	households = 8
 	// joinTimeout bounds a device's way to its beat stream; past it the crowd is as
 	// large as the machine carries.
 	joinTimeout = time.Minute
+	// retry is how long somebody who was told to wait does.
+	retry = time.Second
 	// settle is how long the crowd is left alone before the measurement, so that
 	// connections' first garbage is gone.
 	settle = 10 * time.Second

@@ -41,7 +41,7 @@ type Program struct {
 
 // measure asks every program, each after a collection of its garbage.
 func (c *crowd) measure(ctx context.Context) (s State, err error) {
-	front, err := c.ask(ctx, c.net.Front)
+	front, err := figuresOf(ctx, c.net.Front)
 	if err != nil {
 		return s, err
 	}
@@ -49,7 +49,7 @@ func (c *crowd) measure(ctx context.Context) (s State, err error) {
 	s.Connections = int(front["tryst_balancer_connections"])
 	s.Circuits = int(front[`libp2p_relaysvc_connections_total{type="opened"}`] - front[`libp2p_relaysvc_connections_total{type="closed"}`])
 	for _, m := range c.net.Servers {
-		figures, err := c.ask(ctx, m)
+		figures, err := figuresOf(ctx, m)
 		if err != nil {
 			return s, err
 		}
@@ -93,8 +93,8 @@ func (f figures) program(name string) Program {
 	}
 }
 
-// ask has a program collect its garbage, and returns its figures.
-func (c *crowd) ask(ctx context.Context, m *testnet.Machine) (figures, error) {
+// figuresOf has a program collect its garbage, and returns its figures.
+func figuresOf(ctx context.Context, m *testnet.Machine) (figures, error) {
 	if _, err := get(ctx, m, "/debug/pprof/heap?gc=1"); err != nil {
 		return nil, err
 	}
