@@ -1,6 +1,9 @@
 package quota
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Limit is one row of the table.
 type Limit struct {
@@ -50,3 +53,9 @@ const (
 	AtServer    Place = "server"
 	AtDirectory Place = "directory"
 )
+
+// Table returns all limits, in the order in which a client meets them: the balancer's,
+// then the servers' and the directory's.
+func Table() []Limit {
+	return slices.Concat(balancerTable, serverTable)
+}

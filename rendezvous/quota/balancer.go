@@ -1,0 +1,4 @@
+package quota
+
+// balancerTable are a balancer's limits.
+var balancerTable []Limit

@@ -1,0 +1,4 @@
+package quota
+
+// serverTable are the servers' and the directory's limits.
+var serverTable []Limit
