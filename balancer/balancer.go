@@ -28,6 +28,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tryst-chat/tryst/balancer/pool"
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
@@ -41,6 +42,10 @@ type Balancer struct {
 	outcomes  *prometheus.CounterVec
 	permitted *prometheus.CounterVec
 	refused   refusals
+	questions *meter // of one address over time, as the next two
+	circuits  *meter
+	places    *meter
+	origins   *origins
 
 	mu       sync.Mutex // guards what follows
 	pool     *pool.Pool
@@ -57,18 +62,19 @@ func New(cfg Config) (*Balancer, error) {
 	if err != nil {
 		return nil, err
 	}
-	refused := newRefusals()
-	h, err := newHost(cfg.Key, refused)
-	if err != nil {
-		return nil, err
-	}
 	b := &Balancer{
-		cfg:      cfg,
-		host:     h,
-		refused:  refused,
-		pool:     pool.New(poolLimits()),
-		backends: make(map[peer.ID]*backend),
-		permits:  newPermits(maxConns), // one ends with the device's connection
+		cfg:       cfg,
+		refused:   newRefusals(),
+		questions: newMeter(quota.BalancerQuestions),
+		circuits:  newMeter(quota.BalancerNewCircuits),
+		places:    newMeter(quota.BalancerPlaces),
+		origins:   newOrigins(),
+		pool:      pool.New(poolLimits()),
+		backends:  make(map[peer.ID]*backend),
+		permits:   newPermits(maxCircuits), // fewer than the connections for which anybody gives way
+	}
+	if b.host, err = newHost(cfg, b.refused, b.vouched); err != nil {
+		return nil, err
 	}
 	if err := b.open(); err != nil {
 		return nil, errors.Join(err, b.close())
@@ -90,10 +96,13 @@ func (b *Balancer) open() error {
 	}
 	// Handlers before addresses: an early client would be told that nobody
 	// speaks its protocol.
-	b.host.SetStreamHandler(wire.Balancer, newRateLimiter().Limit(b.handle(b.serveClient)))
-	b.host.SetStreamHandler(wire.Relay, newRateLimiter().Limit(b.handle(b.serveRelay)))
+	b.host.SetStreamHandler(wire.Balancer, b.metered(b.handle(b.serveClient)))
+	b.host.SetStreamHandler(wire.Relay, b.metered(b.handle(b.serveRelay)))
 	b.host.SetStreamHandler(wire.Backend, b.handle(b.serveBackend))
-	b.host.Network().Notify(&network.NotifyBundle{DisconnectedF: b.disconnected})
+	b.host.Network().Notify(&network.NotifyBundle{
+		ConnectedF:    func(_ network.Network, c network.Conn) { b.origins.add(c) },
+		DisconnectedF: b.disconnected,
+	})
 	if err := b.host.Network().Listen(b.cfg.Listen...); err != nil {
 		return fmt.Errorf("balancer: listen: %w", err)
 	}
@@ -186,16 +195,29 @@ func (b *Balancer) handle(serve func(network.Stream) error) network.StreamHandle
 	}
 }
 
+// metered counts questions by where they come from, and lets no more through than may be.
+func (b *Balancer) metered(handle network.StreamHandler) network.StreamHandler {
+	return func(s network.Stream) {
+		if !b.questions.take(s.Conn().RemoteMultiaddr(), time.Now()) {
+			b.refused.add(b.questions.limit.Name)
+			s.ResetWithError(network.StreamRateLimited)
+			return
+		}
+		handle(s)
+	}
+}
+
 // serviceName is how the resource manager counts the balancer's own streams.
 const serviceName = "tryst.balancer"
 
 // disconnected frees what a client was assigned, and takes a device's permit,
 // when the last connection goes.
 func (b *Balancer) disconnected(n network.Network, c network.Conn) {
+	b.origins.remove(c)
 	if client := c.RemotePeer(); n.Connectedness(client) == network.NotConnected {
 		b.mu.Lock()
 		b.pool.ClientGone(client)
-		b.permits.drop(client)
+		b.forbid(client)
 		b.mu.Unlock()
 	}
 }

@@ -43,6 +43,8 @@ type Config struct {
 	// BeatTimeout is wire.BeatTimeout unless a test wants it quicker: a
 	// server that is silent for so long is out.
 	BeatTimeout time.Duration
+
+	room room // zero for the real one; tests have less
 }
 
 // DefaultMetrics is a free port on loopback: what is there is for the operator.
@@ -63,6 +65,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.BeatTimeout == 0 {
 		c.BeatTimeout = wire.BeatTimeout
+	}
+	if c.room == (room{}) {
+		c.room = wholeRoom()
 	}
 	return c, nil
 }

@@ -122,9 +122,14 @@ func newHosts(t *testing.T, n int) []host.Host {
 
 func newHostWith(t *testing.T, options ...libp2p.Option) host.Host {
 	t.Helper()
+	return newHostOver(t, libp2p.Transport(tcp.NewTCPTransport), options...)
+}
+
+func newHostOver(t *testing.T, transport libp2p.Option, options ...libp2p.Option) host.Host {
+	t.Helper()
 	h, err := libp2p.New(append([]libp2p.Option{
 		libp2p.NoListenAddrs,
-		libp2p.Transport(tcp.NewTCPTransport),
+		transport,
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.DisableMetrics(),
 		libp2p.DisableIdentifyAddressDiscovery(),

@@ -2,11 +2,10 @@ package balancer
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
@@ -14,19 +13,20 @@ import (
 )
 
 // newHost returns a host that does not listen yet: handlers come first.
-func newHost(key crypto.PrivKey, refused refusals) (host.Host, error) {
-	resources, err := newResourceManager(refused)
+func newHost(cfg Config, refused refusals, vouched func(peer.ID) bool) (host.Host, error) {
+	resources, err := newResources(refused, vouched)
 	if err != nil {
 		return nil, fmt.Errorf("balancer: limits: %w", err)
 	}
-	// Near maxConns the connections without a circuit go first (the relay tags
-	// the others, and servers are protected). libp2p's own mark is 192.
-	conns, err := connmgr.NewConnManager(maxConns*8/10, maxConns*9/10, connmgr.WithGracePeriod(time.Minute))
+	// Before connections are refused, strangers give way: those that the relay has not
+	// tagged for a circuit first. Servers are protected, devices with a permit weigh more.
+	conns, err := connmgr.NewConnManager(cfg.room.low, cfg.room.high,
+		connmgr.WithGracePeriod(cfg.room.grace), connmgr.WithSilencePeriod(cfg.room.look))
 	if err != nil {
 		return nil, fmt.Errorf("balancer: limits: %w", err)
 	}
 	h, err := libp2p.New(
-		libp2p.Identity(key),
+		libp2p.Identity(cfg.Key),
 		libp2p.NoListenAddrs, // and no circuit transport: a balancer is reached by nobody's relay
 		// Listed because the default set pulls in WebRTC and WebTransport,
 		// which nobody here needs.

@@ -1,63 +1,39 @@
 package balancer
 
 import (
-	"net/netip"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/proto"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
-	"github.com/libp2p/go-libp2p/x/rate"
 
 	"github.com/tryst-chat/tryst/balancer/pool"
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
-// Limits of a balancer, each with its reason. libp2p's defaults are made for a
-// peer among peers: of 600 clients they let 192 through.
+// Limits of a balancer, each with its reason; what one client may have is in package
+// quota. libp2p's defaults are made for a peer among peers: of 600 clients they let 192
+// through.
 const (
-	// maxCircuits is what one balancer is planned for. A circuit costs 23 KB
-	// and the client's connection 39 KB, together some 600 MB.
-	maxCircuits = 10_000
-	// maxConns leaves room beside the circuits for clients that only ask,
-	// and for the servers.
-	maxConns = 12_000
+	maxCircuits = quota.BalancerCircuits
+	maxConns    = quota.BalancerConns
 	// maxTransient bounds connections and streams that have not yet said
-	// whose and what they are: 1,000 clients that come back at once had 635.
+	// whose and what they are: 1,000 clients that come back at once had 635, and one
+	// address may have half of it.
 	maxTransient = 4_000
 	// maxServers is far above what one Raft group has; several clusters' worth
 	// of shards fit.
 	maxServers = 256
+	// maxOrigins is how many addresses a meter remembers: all that can come while the
+	// purse of one fills, at one connection each.
+	maxOrigins = maxConns
 
-	// connsPerPeer admits a client's new connection while its old one is not
-	// yet known to be dead, over TCP and QUIC.
-	connsPerPeer = 8
-	// streamsPerPeer is what one peer may open here at a time: circuits, one
-	// question and identify. What is opened towards a peer is bounded by
-	// maxCircuits instead, which a server needs; a device has a limit of its own
-	// for what it takes.
-	streamsPerPeer = 96
-	// circuitsPerClient: one server at a time, another while moving, and the
-	// other devices of a few groups that are reached through this relay. A node
-	// takes as many.
-	circuitsPerClient = 64
-	// questionsPerPeer: a client asks one question at a time and may ask anew
-	// before the first has timed out.
-	questionsPerPeer = 4
-	// backendsPerPeer: a server's new stream stands beside a dying one.
-	backendsPerPeer = 4
-
-	// Connections from one IPv4 address or IPv6 /56 at a time, and new ones or
-	// questions a second: a campus behind one address, all of which comes back at once
-	// after a restart. libp2p's own 8 and 0.2 cut off the second family member.
-	// Loopback has no such limits.
-	connsPerSubnet     = 2_048
-	connsPerSite       = 4 * connsPerSubnet // IPv6 /48, which holds 256 of /56
-	connRatePerSubnet  = 50
-	connBurstPerSubnet = 1_024
+	// Files is how many files a balancer holds open when it is full: a connection each,
+	// and what it reads and listens on.
+	Files = maxConns + 256
 
 	// bufferSize of a circuit in bytes, one each way: 64 KiB is twice as fast
 	// but takes 135 KB a circuit, libp2p's 2 KiB gives 71 MB/s.
@@ -93,6 +69,23 @@ func poolLimits() pool.Limits {
 	}
 }
 
+// room says when strangers give way to those who come.
+type room struct {
+	low, high   int           // connections: above high they are reduced to low
+	grace, look time.Duration // for which a connection is spared, and how often it is looked
+}
+
+// wholeRoom is the real one. libp2p's own high mark is 192, and it spares no circuits.
+func wholeRoom() room {
+	return room{
+		low:  maxCircuits + (maxConns-maxCircuits)/2,
+		high: quota.BalancerIdleConns.Burst,
+		// A node has asked and has its circuit long before; see questionTimeout.
+		grace: 10 * time.Second,
+		look:  time.Second,
+	}
+}
+
 // scopes is the one table of libp2p's resource scopes. Memory is not limited
 // as such: yamux reserves 256 KiB a stream that it hardly ever uses, so that a
 // true limit would have to be paid for several times over. Streams and windows
@@ -100,10 +93,10 @@ func poolLimits() pool.Limits {
 func scopes() rcmgr.PartialLimitConfig {
 	// inbound limits what a peer may ask for. Outbound streams are the second
 	// halves of circuits, most of them towards a handful of servers.
-	inbound := func(streams int) rcmgr.ResourceLimits {
+	inbound := func(row quota.Limit) rcmgr.ResourceLimits {
 		return rcmgr.ResourceLimits{
-			Streams:         rcmgr.LimitVal(streams + maxCircuits),
-			StreamsInbound:  rcmgr.LimitVal(streams),
+			Streams:         rcmgr.LimitVal(row.Burst + maxCircuits),
+			StreamsInbound:  rcmgr.LimitVal(row.Burst),
 			StreamsOutbound: maxCircuits,
 		}
 	}
@@ -116,66 +109,37 @@ func scopes() rcmgr.PartialLimitConfig {
 		Streams: maxTransient, StreamsInbound: maxTransient, StreamsOutbound: maxTransient,
 		Conns: maxTransient, ConnsInbound: maxTransient, FD: maxTransient,
 	}
-	onePeer := inbound(streamsPerPeer)
-	onePeer.Conns, onePeer.ConnsInbound, onePeer.FD = connsPerPeer, connsPerPeer, connsPerPeer
+	onePeer := inbound(quota.BalancerDeviceStreams) // a stranger has less: see resources
+	conns := rcmgr.LimitVal(quota.BalancerDeviceConns.Burst)
+	onePeer.Conns, onePeer.ConnsInbound, onePeer.FD = conns, conns, conns
 	return rcmgr.PartialLimitConfig{
 		System:              all,
 		Transient:           transient,
 		PeerDefault:         onePeer,
 		ServiceDefault:      all,
-		ServicePeerDefault:  inbound(circuitsPerClient),
+		ServicePeerDefault:  inbound(quota.BalancerDeviceCircuits),
 		ProtocolDefault:     all,
-		ProtocolPeerDefault: inbound(circuitsPerClient),
+		ProtocolPeerDefault: inbound(quota.BalancerDeviceCircuits),
 		ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{
-			wire.Balancer:      inbound(questionsPerPeer),
-			wire.Relay:         inbound(questionsPerPeer),
-			wire.Backend:       inbound(backendsPerPeer),
-			proto.ProtoIDv2Hop: inbound(circuitsPerClient),
-		},
-	}
-}
-
-func newResourceManager(refused rcmgr.MetricsReporter) (network.ResourceManager, error) {
-	return rcmgr.NewResourceManager(
-		rcmgr.NewFixedLimiter(scopes().Build(rcmgr.InfiniteLimits)),
-		rcmgr.WithMetricsDisabled(), // libp2p's own, of the whole process
-		rcmgr.WithMetrics(refused),
-		rcmgr.WithLimitPerSubnet(
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerSubnet}},
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connsPerSubnet}, {PrefixLength: 48, ConnCount: connsPerSite}},
-		),
-		rcmgr.WithConnRateLimiters(newRateLimiter()),
-	)
-}
-
-// newRateLimiter limits connections or questions by where they come from.
-func newRateLimiter() *rate.Limiter {
-	perSubnet := rate.Limit{RPS: connRatePerSubnet, Burst: connBurstPerSubnet}
-	perSite := rate.Limit{RPS: 4 * connRatePerSubnet, Burst: 4 * connBurstPerSubnet}
-	return &rate.Limiter{
-		NetworkPrefixLimits: []rate.PrefixLimit{ // the zero Limit is none
-			{Prefix: netip.MustParsePrefix("127.0.0.0/8")},
-			{Prefix: netip.MustParsePrefix("::1/128")},
-		},
-		SubnetRateLimiter: rate.SubnetLimiter{
-			IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: perSubnet}},
-			IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: perSubnet}, {PrefixLength: 48, Limit: perSite}},
-			GracePeriod:      time.Minute,
+			wire.Balancer:      inbound(quota.BalancerDeviceQuestions),
+			wire.Relay:         inbound(quota.BalancerDeviceQuestions),
+			wire.Backend:       inbound(quota.BalancerBackends),
+			proto.ProtoIDv2Hop: inbound(quota.BalancerDeviceCircuits),
 		},
 	}
 }
 
 // relayResources: no limit of time or data a circuit, since all of them lead
-// to servers and devices of the cluster. Who has a place on the relay is the
-// ACL's to say, and it ends with the connection, of which there are maxConns: no
-// device can take a server's.
+// to servers and devices of the cluster. Who has a place on the relay and how many
+// circuits one may have is the ACL's to say. A place ends with the connection, of
+// which there are maxConns: no device can take a server's.
 func relayResources() relay.Resources {
 	return relay.Resources{
 		ReservationTTL:        reservationLife,
 		MaxReservations:       maxConns,
 		MaxReservationsPerIP:  maxConns,
 		MaxReservationsPerASN: maxConns,
-		MaxCircuits:           maxCircuits, // counted per either end: the limit of who asks is circuitsPerClient
+		MaxCircuits:           maxCircuits, // counted per either end: for who asks, package quota has less
 		BufferSize:            bufferSize,
 	}
 }

@@ -7,8 +7,10 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/proto"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
@@ -45,11 +47,26 @@ func (b *Balancer) permit(device peer.ID, request *pb.RelayRequest, now time.Tim
 	if !b.permits.grant(device, until, now) {
 		return fmt.Errorf("%w: no room for another device", wire.ErrFull)
 	}
+	b.host.ConnManager().TagPeer(device, permitTag, permitWeight)
 	if b.host.Network().Connectedness(device) == network.NotConnected {
-		b.permits.drop(device) // it left meanwhile, and disconnected came first
+		b.forbid(device) // it left meanwhile, and disconnected came first
 	}
 	return nil
 }
+
+// forbid takes a device's permit, if it has one; mu is held.
+func (b *Balancer) forbid(device peer.ID) {
+	b.permits.drop(device)
+	b.host.ConnManager().UntagPeer(device, permitTag)
+}
+
+// A device with a permit gives way after all strangers, whatever the relay tags these
+// with (10 and less). It is not protected: libp2p's connection manager lets nobody give
+// way before those who are not protected are alone as many as its low mark.
+const (
+	permitTag    = "tryst permit"
+	permitWeight = 1_000
+)
 
 // verifyPermit checks that a server of the cluster vouches for the device at the
 // other end, and returns until when.
@@ -65,19 +82,65 @@ func (b *Balancer) verifyPermit(device peer.ID, request *pb.RelayRequest, now ti
 }
 
 // acl says who is reached through the relay: servers of the cluster, and the
-// devices that these vouch for.
+// devices that these vouch for; and how much of it one client may have.
 type acl struct{ b *Balancer }
 
 // AllowReserve reports whether a peer may have a place on the relay: a server
 // only with its certificate shown and its stream open, a device with its permit.
-func (a acl) AllowReserve(p peer.ID, _ ma.Multiaddr) bool { return a.b.reachable(p) }
+func (a acl) AllowReserve(p peer.ID, from ma.Multiaddr) bool {
+	if !a.b.places.take(from, time.Now()) {
+		a.b.refused.add(a.b.places.limit.Name)
+		return false
+	}
+	return a.b.vouched(p)
+}
 
 // AllowConnect reports whether a circuit may lead to a peer. Everybody may come:
 // servers are there for strangers, and a device decides itself whom it hears
 // (files come from keys that are drawn for one transfer, and have no permit).
-func (a acl) AllowConnect(_ peer.ID, _ ma.Multiaddr, dest peer.ID) bool { return a.b.reachable(dest) }
+func (a acl) AllowConnect(src peer.ID, from ma.Multiaddr, dest peer.ID) bool {
+	if limit := a.b.tooManyCircuits(src, from, time.Now()); limit != "" {
+		a.b.refused.add(limit)
+		return false
+	}
+	return a.b.vouched(dest)
+}
 
-func (b *Balancer) reachable(id peer.ID) bool {
+// tooManyCircuits returns the name of the limit that one more circuit would exceed. Its
+// stream is there already. How many a device may have whom a server vouches for, the
+// resource manager knows.
+func (b *Balancer) tooManyCircuits(src peer.ID, from ma.Multiaddr, now time.Time) (limit string) {
+	switch {
+	case !b.circuits.take(from, now):
+		return b.circuits.limit.Name
+	case !b.vouched(src) && b.circuitsOf(src) > quota.BalancerStrangerCircuits.Burst:
+		return quota.BalancerStrangerCircuits.Name
+	case b.origins.exceeds(from, quota.BalancerAddressCircuits.Burst):
+		return quota.BalancerAddressCircuits.Name
+	}
+	return ""
+}
+
+// circuitsOf counts the circuits that a peer asks for or has.
+func (b *Balancer) circuitsOf(id peer.ID) (n int) {
+	for _, c := range b.host.Network().ConnsToPeer(id) {
+		n += circuitsOf(c)
+	}
+	return n
+}
+
+// circuitsOf counts those of one connection.
+func circuitsOf(c network.Conn) (n int) {
+	for _, s := range c.GetStreams() {
+		if s.Protocol() == proto.ProtoIDv2Hop && s.Stat().Direction == network.DirInbound {
+			n++
+		}
+	}
+	return n
+}
+
+// vouched reports whether a peer is a server, or a device with a permit.
+func (b *Balancer) vouched(id peer.ID) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.backends[id] != nil || b.permits.valid(id, time.Now())
