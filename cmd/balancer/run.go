@@ -47,6 +47,7 @@ func run(c *cobra.Command, flags service.Flags) error {
 	if len(cfg.Listen) == 0 {
 		return fmt.Errorf("there is no %s in %s, so give at least one --listen, like /ip4/0.0.0.0/tcp/4100", balancer.ConfigFile, flags.Dir)
 	}
+	service.WarnOfFiles(logger, balancer.Files)
 	b, err := balancer.New(cfg)
 	if err != nil {
 		return err

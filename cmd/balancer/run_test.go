@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -189,4 +190,57 @@ func TestMistakes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFewFiles: a system that allows too few open files is a warning, and no reason not
+// to serve those that it allows.
+func TestFewFiles(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("there is no sh to set the limit with")
+	}
+	for limit, warned := range map[string]bool{"1000": true, "": false} {
+		dir, _ := newDir(t, "/ip4/127.0.0.1/tcp/0")
+		c := program(t, "run", "--dir", dir)
+		if limit != "" {
+			c.Args = []string{"sh", "-c", "ulimit -n " + limit + ` && exec "$0" "$@"`, c.Path, "run", "--dir", dir}
+			c.Path, _ = exec.LookPath("sh")
+		} else if most := mostFiles(t); most < balancer.Files {
+			continue // it is right to warn here
+		}
+		var logs bytes.Buffer
+		c.Stderr = &logs
+		out, err := c.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bufio.NewReader(out).ReadBytes('\n'); err != nil {
+			t.Fatalf("it does not serve: %v\n%s", err, &logs)
+		}
+		if err := c.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+		if strings.Contains(logs.String(), "hold 1000 files open") != warned {
+			t.Errorf("with the limit %q it said %q", limit, &logs)
+		}
+	}
+}
+
+// mostFiles is the hard limit here, as a shell knows it.
+func mostFiles(t *testing.T) int {
+	t.Helper()
+	said, err := exec.Command("sh", "-c", "ulimit -Hn").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(said)))
+	if err != nil {
+		return balancer.Files // "unlimited"
+	}
+	return n
 }
