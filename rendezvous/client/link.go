@@ -62,19 +62,20 @@ func (c *Client) keepLink(ctx context.Context) error {
 	defer c.release()
 
 	var next *link
-	for wait := retryLeast; ctx.Err() == nil; {
+	var pace pace
+	for ctx.Err() == nil {
 		if next == nil {
 			var err error
+			began := time.Now()
 			if next, err = c.find(ctx, avoid); err != nil {
 				c.unlink(err)
-				if !pause(ctx, jitter(wait)) {
+				if !pause(ctx, jitter(pace.failed(time.Since(began)))) {
 					break
 				}
-				wait = min(2*wait, retryMost)
 				continue
 			}
 		}
-		wait = retryLeast
+		pace.found()
 		l := next
 		c.use(l)
 		if next = c.stay(ctx, l, avoid); next == nil && ctx.Err() == nil {
