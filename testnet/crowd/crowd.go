@@ -22,6 +22,9 @@ import (
 type Options struct {
 	// Nodes is how many devices come. Default: 10,000.
 	Nodes int
+	// Beating is how many of them hold a beat stream, which every node does that is logged
+	// in; the others have their connection and their circuit and are silent. Default: all.
+	Beating int
 	// Hold is how long they stay, idle, while it is measured. Default: 30 s.
 	Hold time.Duration
 	// Bin is a folder of the programs, as for testnet.Config.
@@ -34,14 +37,17 @@ func (o Options) complete() (Options, error) {
 	if o.Nodes == 0 {
 		o.Nodes = standardNodes
 	}
+	if o.Beating == 0 {
+		o.Beating = o.Nodes
+	}
 	if o.Hold == 0 {
 		o.Hold = standardHold
 	}
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
-	if o.Nodes < 1 || o.Hold < 0 {
-		return o, errors.New("crowd: a crowd has at least one node and stays for a time")
+	if o.Nodes < 1 || o.Hold < 0 || o.Beating < 0 || o.Beating > o.Nodes {
+		return o, errors.New("crowd: a crowd has at least one node, of which all beat or some, and stays for a time")
 	}
 	if most, ok := mostFiles(); ok && o.Nodes+fewFiles > most {
 		return o, fmt.Errorf("crowd: %d nodes need as many open files, and this system allows a program %d; take --nodes %d or fewer, or raise the limit (ulimit -Hn)",
@@ -58,8 +64,10 @@ type crowd struct {
 	cluster   ed25519.PublicKey
 	opaque    []byte // what servers keep of the one password; set before anybody comes
 
+	came    atomic.Int64 // devices that have been there
 	present atomic.Int64 // devices whose beat stream runs
 	lost    atomic.Int64 // beat streams that broke before the crowd left
+	joining atomic.Int64 // devices that are entered in their accounts
 	leaving atomic.Bool
 
 	mu      sync.Mutex
@@ -111,8 +119,8 @@ func newCrowd(o Options, net *testnet.Testnet) (*crowd, error) {
 
 // play is the run itself, step by step.
 func (c *crowd) play(ctx context.Context) (r Report, err error) {
-	r.Nodes = c.options.Nodes
-	if r.Before, err = c.measure(ctx); err != nil {
+	r.Nodes, r.Beating = c.options.Nodes, c.options.Beating
+	if r.Before, err = c.measureIdle(ctx, min(settle, c.options.Hold)); err != nil {
 		return r, err
 	}
 	if err := c.come(ctx, &r); err != nil {
@@ -160,25 +168,34 @@ func (c *crowd) come(ctx context.Context, r *Report) error {
 
 // hold measures the crowd at rest.
 func (c *crowd) hold(ctx context.Context, r *Report) (err error) {
-	c.say("%d are there. They are left alone for %v.", c.present.Load(), c.options.Hold)
+	c.say("%d are there. They are left alone for %v.", c.came.Load(), c.options.Hold)
 	if !pause(ctx, min(settle, c.options.Hold)) {
 		return ctx.Err()
 	}
 	lost, began := c.lost.Load(), time.Now()
-	start, err := c.measure(ctx)
-	if err != nil {
-		return err
-	}
-	if !pause(ctx, c.options.Hold) {
-		return ctx.Err()
-	}
-	if r.During, err = c.measure(ctx); err != nil {
+	if r.During, err = c.measureIdle(ctx, c.options.Hold); err != nil {
 		return err
 	}
 	r.Held = time.Since(began)
-	r.During.idle(start, r.Held)
-	r.Present, r.Missed = c.present.Load(), c.lost.Load()-lost
+	r.Came, r.Present, r.Missed = c.came.Load(), c.present.Load(), c.lost.Load()-lost
 	return nil
+}
+
+// measureIdle measures what the programs use while nothing is asked of them.
+func (c *crowd) measureIdle(ctx context.Context, in time.Duration) (s State, err error) {
+	began := time.Now()
+	start, err := c.measure(ctx)
+	if err != nil {
+		return s, err
+	}
+	if !pause(ctx, in) {
+		return s, ctx.Err()
+	}
+	if s, err = c.measure(ctx); err != nil {
+		return s, err
+	}
+	s.idle(start, time.Since(began))
+	return s, nil
 }
 
 // await waits until the programs have noticed that the crowd is gone, and measures.
@@ -189,7 +206,7 @@ func (c *crowd) await(ctx context.Context, r *Report) (err error) {
 			return err
 		}
 		r.Returning = time.Since(began)
-		if r.After.returned(r.Before) || r.Returning > leaveTimeout {
+		if r.After.returned(r.Before, r.During) || r.Returning > leaveTimeout {
 			return nil
 		}
 		if !pause(ctx, look) {

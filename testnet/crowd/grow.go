@@ -52,13 +52,26 @@ func (c *crowd) join(ctx context.Context, h *household, d *device) error {
 	if err := c.enter(ctx, h, d); err != nil {
 		return err
 	}
+	if !c.mayBeat() {
+		c.came.Add(1)
+		return nil
+	}
 	d.Attend(true)
 	select {
 	case <-d.here:
+		c.came.Add(1)
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// mayBeat reports whether one more device is to have a beat stream: they are spread over
+// the crowd's growth, so that it is alike at all sizes.
+func (c *crowd) mayBeat() bool {
+	n := c.joining.Add(1)
+	of := func(n int64) int64 { return n * int64(c.options.Beating) / int64(c.options.Nodes) }
+	return of(n) > of(n-1)
 }
 
 var errCrowded = fmt.Errorf("it did not get its place within %v", joinTimeout)
@@ -72,7 +85,7 @@ func (c *crowd) progress(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			c.say("%6d of %d are there; %d beat streams broke.", c.present.Load(), c.options.Nodes, c.lost.Load())
+			c.say("%6d of %d have come; %d beat, %d beat streams broke.", c.came.Load(), c.options.Nodes, c.present.Load(), c.lost.Load())
 		}
 	}
 }

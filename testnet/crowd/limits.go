@@ -23,6 +23,10 @@ const (
 	settle = 10 * time.Second
 	// newcomersTimeout bounds what two people do in the midst of the crowd.
 	newcomersTimeout = 3 * time.Minute
+	// remembered is what part of the balancer's heap may stay when a crowd has gone, beside
+	// fewBytes: libp2p remembers for a quarter of an hour where a peer was.
+	remembered = 4
+	fewBytes   = 4 << 20
 	// leaveTimeout bounds the wait for the programs to notice that the crowd has gone:
 	// libp2p and the relay tidy up once a minute.
 	leaveTimeout = 3 * time.Minute

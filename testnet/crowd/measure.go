@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 type State struct {
 	Balancer Program   `json:"balancer"`
 	Servers  []Program `json:"servers"`
+	Crowd    Program   `json:"crowd"` // this program
 	// Connections and Circuits are the balancer's: open ones of clients and servers, and
 	// what is carried between them.
 	Connections int `json:"connections"`
@@ -33,6 +35,7 @@ type Program struct {
 	Goroutines int    `json:"goroutines"`
 	Files      int    `json:"files"`
 	Sessions   int    `json:"sessions"` // of a server: beat streams
+	Assigned   int    `json:"assigned"` // of a server: clients that the balancer sent there
 	// Share is how much of one processor it used while the crowd was idle.
 	Share float64 `json:"share"`
 
@@ -53,24 +56,39 @@ func (c *crowd) measure(ctx context.Context) (s State, err error) {
 		if err != nil {
 			return s, err
 		}
-		s.Servers = append(s.Servers, figures.program(m.Name))
+		server := figures.program(m.Name)
+		server.Assigned = int(front[fmt.Sprintf(`tryst_balancer_sessions{name="%s",server="%s"}`, m.Name, m.Peer())])
+		s.Servers = append(s.Servers, server)
 	}
+	s.Crowd = own()
 	return s, nil
+}
+
+// own is what this program is like.
+func own() Program {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return Program{
+		Name: "the crowd", Resident: int64(m.Sys - m.HeapReleased), Heap: int64(m.HeapAlloc), Stacks: int64(m.StackInuse),
+		Goroutines: runtime.NumGoroutine(), cpu: used().Seconds(),
+	}
 }
 
 // idle works out what the programs used since an earlier state.
 func (s *State) idle(since State, in time.Duration) {
 	s.Balancer.Share = (s.Balancer.cpu - since.Balancer.cpu) / in.Seconds()
+	s.Crowd.Share = (s.Crowd.cpu - since.Crowd.cpu) / in.Seconds()
 	for i := range s.Servers {
 		s.Servers[i].Share = (s.Servers[i].cpu - since.Servers[i].cpu) / in.Seconds()
 	}
 }
 
-// returned reports whether everything is as it was in an earlier state, but for memory,
-// which Go gives back over minutes.
-func (s State) returned(before State) bool {
+// returned reports whether everything is as it was in an earlier state, but for what the
+// directory has of accounts, and memory that Go gives back to the system over minutes.
+func (s State) returned(before, during State) bool {
 	same := s.Connections <= before.Connections && s.Circuits <= before.Circuits &&
-		s.Balancer.Goroutines <= before.Balancer.Goroutines+stragglers
+		s.Balancer.Goroutines <= before.Balancer.Goroutines+stragglers &&
+		s.Balancer.Heap-before.Balancer.Heap <= (during.Balancer.Heap-before.Balancer.Heap)/remembered+fewBytes
 	for i, p := range s.Servers {
 		same = same && p.Sessions <= before.Servers[i].Sessions && p.Goroutines <= before.Servers[i].Goroutines+stragglers
 	}

@@ -2,7 +2,11 @@
 
 package crowd
 
-import "golang.org/x/sys/unix"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // mostFiles returns how many files this program may hold open. Go's runtime has raised
 // the soft limit to the hard one.
@@ -13,4 +17,13 @@ func mostFiles() (n int, known bool) {
 	}
 	const ample = 1 << 30 // also where there is no limit at all
 	return int(min(uint64(limit.Cur), ample)), true
+}
+
+// used returns how much of the processors this program has used.
+func used() time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
