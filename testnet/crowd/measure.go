@@ -66,6 +66,7 @@ func (c *crowd) measure(ctx context.Context) (s State, err error) {
 
 // own is what this program is like.
 func own() Program {
+	runtime.GC() // as the programs do when they are asked
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return Program{
