@@ -87,6 +87,9 @@ var abuses = map[string]func(*testing.T, *arena){
 		sink := a.sink(t)
 		had := 0
 		for ; a.refusals(t, quota.BalancerAddressCircuits) == 0; a.b.Forget() { // a minute passes
+			if had > quota.BalancerAddressCircuits.Burst {
+				break
+			}
 			for h := a.device(t, abuser); circuitTo(t, a, h, sink); had++ {
 			}
 		}
