@@ -11,8 +11,8 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/quota"
 )
 
-// These ask the resource manager itself, for addresses that no test can dial from; the
-// tests of abuse.go are of the real thing.
+// These ask the resource manager itself, for addresses that no test can dial from; those
+// of abuse_test.go are of the real thing.
 
 func resourcesFor(t *testing.T, vouched ...peer.ID) *resources {
 	t.Helper()

@@ -12,11 +12,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	circuitv2 "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/proto"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
-	"github.com/multiformats/go-multistream"
-
-	circuitv2 "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/testnet/harness"
@@ -33,7 +31,7 @@ var slow = map[string]func(*testing.T, *arena) io.Reader{
 	},
 	"half a handshake": func(t *testing.T, a *arena) io.Reader {
 		c := a.connect(t)
-		multistream.SelectProtoOrFail(protocol.ID(noise.ID), c)
+		selectNoise(t, c)
 		c.Write([]byte{0, 32, 1, 2, 3})
 		return c
 	},
@@ -76,13 +74,24 @@ func unnamed(t *testing.T, a *arena) network.Stream {
 	return s
 }
 
+// selectNoise agrees on a handshake, as multistream has it.
+func selectNoise(t *testing.T, c net.Conn) {
+	t.Helper()
+	const words = "\x13/multistream/1.0.0\n\x07/noise\n"
+	if _, err := io.WriteString(c, words); err != nil {
+		t.Fatal(err)
+	}
+	answer := make([]byte, len(words))
+	if _, err := io.ReadFull(c, answer); err != nil || string(answer) != words {
+		t.Fatalf("answered %q, %v", answer, err)
+	}
+}
+
 // secured is a connection on which the handshake is done and nothing else.
 func secured(t *testing.T, a *arena) net.Conn {
 	t.Helper()
 	c := a.connect(t)
-	if err := multistream.SelectProtoOrFail(protocol.ID(noise.ID), c); err != nil {
-		t.Fatal(err)
-	}
+	selectNoise(t, c)
 	transport, err := noise.New(noise.ID, newKey(t), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -94,53 +103,27 @@ func secured(t *testing.T, a *arena) net.Conn {
 	return s
 }
 
-// TestSlow: who is slow is hung up on, and nobody else notices.
-func TestSlow(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux has all of 127.0.0.0/8 to connect from")
-	}
-	a := newArena(t)
-	before := a.held()
-	a.during(t, func(t *testing.T) {
-		left := make(map[string]io.Reader)
-		for name, begin := range slow {
-			if r := begin(t, a); r != nil {
-				left[name] = r
-			}
-		}
-		a.unharmed(t, neighbour)
-		for name, r := range left {
-			hangsUp(t, name, r)
-		}
-	})
-	a.returned(t, before)
-}
-
-// TestGarbageBelow: whatever comes in before any protocol, and from whoever is at the
-// other end of a circuit, the balancer goes on. What is said on the protocols is
+// TestSlowAndGarbage: who begins something and does not go on, or talks garbage before
+// any protocol, is hung up on, and nobody else notices. What is said on the protocols is
 // TestGarbage's.
-func TestGarbageBelow(t *testing.T) {
+func TestSlowAndGarbage(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has all of 127.0.0.0/8 to connect from")
 	}
 	a := newArena(t)
 	before := a.held()
-	junk := [][]byte{
-		make([]byte, 1<<10), bytes.Repeat([]byte{0xff}, 1<<10), bytes.Repeat([]byte("garbage "), 1<<13),
-		[]byte("GET / HTTP/1.1\r\n\r\n"), {0xff, 0xff, 0xff, 0xff, 0x0f},
-	}
-	places := map[string]func(*testing.T) io.ReadWriter{
-		"the port":    func(t *testing.T) io.ReadWriter { return a.connect(t) },
-		"the muxer":   func(t *testing.T) io.ReadWriter { return secured(t, a) },
-		"the streams": func(t *testing.T) io.ReadWriter { return unnamed(t, a) },
-	}
 	a.during(t, func(t *testing.T) {
 		left := make(map[io.Reader]string)
-		for name, place := range places {
+		for name, begin := range slow {
+			if r := begin(t, a); r != nil {
+				left[r] = name
+			}
+		}
+		for name, place := range a.places() {
 			for _, b := range junk {
 				rw := place(t)
 				rw.Write(b) // may fail: it may have been hung up on already
-				left[rw] = name
+				left[rw] = "garbage for " + name
 			}
 		}
 		for _, b := range junk {
@@ -149,11 +132,26 @@ func TestGarbageBelow(t *testing.T) {
 			}
 		}
 		a.unharmed(t, neighbour)
-		for r, name := range left {
-			hangsUp(t, name, r)
+		for r, what := range left { // libp2p gives a handshake 15 s
+			hangsUp(t, what, r)
 		}
 	})
 	a.returned(t, before)
+}
+
+// junk is what nobody speaks.
+var junk = [][]byte{
+	make([]byte, 1<<10), bytes.Repeat([]byte{0xff}, 1<<10), bytes.Repeat([]byte("garbage "), 1<<13),
+	[]byte("GET / HTTP/1.1\r\n\r\n"), {0xff, 0xff, 0xff, 0xff, 0x0f},
+}
+
+// places are where something may be said before any protocol is.
+func (a *arena) places() map[string]func(*testing.T) io.ReadWriter {
+	return map[string]func(*testing.T) io.ReadWriter{
+		"the port":    func(t *testing.T) io.ReadWriter { return a.connect(t) },
+		"the muxer":   func(t *testing.T) io.ReadWriter { return secured(t, a) },
+		"the streams": func(t *testing.T) io.ReadWriter { return unnamed(t, a) },
+	}
 }
 
 // garbler is a device that answers circuits with garbage.

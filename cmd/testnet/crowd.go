@@ -16,11 +16,11 @@ and how long two people take who then come and write to each other. Then let the
 crowd go, and check that nothing of it stays behind.
 
 The crowd is in this program, which needs some 400 KB and an open file a node. An
-account has eight devices, and all accounts share one password's record. Every node
-that is logged in beats once a second and is answered, which costs all programs
-together 0.5 ms of CPU: what two processors carry is some 3,500 nodes, crowd and
-all. With --beating 1000 the others are connected and silent, so that connections
-and circuits can be counted and weighed beyond that.
+account has eight devices, and all accounts share one password's record. A node that
+is logged in beats once a second and is answered, which costs all programs together
+some 0.35 ms of CPU: two processors with nothing else to do carry about 5,000. With
+--beating 1000 all others are connected and silent, so that connections and circuits
+can be counted and weighed beyond that.
 
 Progress goes to standard error, figures to standard output. The exit status is 1
 where not all was as it should be.`
