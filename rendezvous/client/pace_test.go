@@ -15,7 +15,7 @@ func TestPace(t *testing.T) {
 		},
 		"one server is frozen": {{late, retryLeast}, {0, 2 * retryLeast}, {late, 4 * retryLeast}},
 		"one of a crowd": {
-			{late, retryLeast}, {late, late}, {late, 2 * late}, {late + balancerTimeout, 4 * late},
+			{late, retryLeast}, {late, late}, {late, 2 * late}, {late + balancerTimeout, crowdedMost},
 			{late, crowdedMost}, {late, crowdedMost},
 		},
 		"a crowd that goes": {{balancerTimeout, retryLeast}, {late, late}, {0, retryMost}, {0, retryMost}},
