@@ -77,12 +77,15 @@ func (p *person) generation() (g generation) {
 }
 
 // takes takes one-time prekeys of a person's device until the device has published
-// more, so that the stock is of another state than any copy of before.
-func (p *person) takes(of record.Account, device peer.ID) {
+// more, so that the stock is of another state than any copy of before. One alone may
+// not take as many: another does, too.
+func (p *person) takes(of record.Account, device peer.ID, another *person) {
 	p.Helper()
 	least := record.MaxPrekeys
+	taker, other := p, another
 	await(p, "more prekeys than before", func() bool {
-		keys, err := p.device.link.client.TakeKeys(p.Context(), of, []peer.ID{device})
+		taker, other = other, taker
+		keys, err := taker.device.link.client.TakeKeys(p.Context(), of, []peer.ID{device})
 		if err != nil || len(keys) != 1 {
 			p.Fatalf("take keys: %v", err)
 		}
@@ -113,7 +116,7 @@ func TestRestoredHome(t *testing.T) {
 		bob.tells("g1", fmt.Sprintf("lost, from bob %d", i), alice, carol)
 	}
 	carol.tells("g1", "the first from carol", alice, bob) // in a chain that the copy does not know
-	bob.takes("alice42", device)
+	bob.takes("alice42", device, carol)
 	alice.wantTold(0)
 	alice.end()
 
@@ -141,7 +144,7 @@ func TestRestoredHome(t *testing.T) {
 	dave := w.newPerson("dave", "3")
 	dave.says("alice42", "we have not met")
 	alice.sees("it", text("we have not met"))
-	bob.takes("alice42", device)
+	bob.takes("alice42", device, dave)
 	alice.wantTold(1)
 	for _, p := range []*person{bob, carol} {
 		if len(p.all(isRenewNotice)) == 0 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tryst-chat/tryst/rendezvous/auth"
 	"github.com/tryst-chat/tryst/rendezvous/directory"
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
@@ -36,11 +37,15 @@ func (s *Server) startRegistration(ctx context.Context, c caller, m *pb.StartReg
 	case !errors.Is(err, wire.ErrNoAccount):
 		return nil, err
 	}
-	now := time.Now()
-	if wait := s.guesses.admit(s.guess(account, c), now); wait > 0 {
-		return nil, tooMany(wait)
+	if err := s.guesses.admit(s.guess(account, c), time.Now()); err != nil {
+		return nil, err
+	}
+	rise, err := s.bench.sit(ctx)
+	if err != nil {
+		return nil, err
 	}
 	response, err := s.auth.RegistrationResponse(string(account), m.GetRequest())
+	rise()
 	if err != nil {
 		return nil, badRequest(err)
 	}
@@ -64,23 +69,28 @@ func (s *Server) signUp(ctx context.Context, c caller, m *pb.SignUp) (*pb.Respon
 	if len(m.GetVault()) > wire.MaxVault {
 		return nil, fmt.Errorf("vault of %d bytes: %w", len(m.GetVault()), wire.ErrTooLarge)
 	}
+	rise, err := s.bench.sit(ctx)
+	if err != nil {
+		return nil, err
+	}
 	log, err := record.VerifyDeviceLog(account, m.GetIdentity(), [][]byte{m.GetDevice()})
+	rise()
 	if err != nil {
 		return nil, badRequest(err)
 	}
 	if !log.Has(c.device) {
 		return nil, fmt.Errorf("%w: the first device must sign up itself", wire.ErrRefused)
 	}
-	guess := s.guess(account, c) // as it was admitted, before there is an account
-	resp, err := s.propose(ctx, directory.SignUp(account, m.GetOpaqueRecord(), m.GetVault(), m.GetIdentity(), m.GetDevice(), pass))
-	if err == nil {
-		s.guesses.succeeded(guess)
+	if err := s.allowed.signUps.take(struct{}{}, 1); err != nil {
+		return nil, err
 	}
-	return resp, err
-}
-
-func tooMany(wait time.Duration) error {
-	return fmt.Errorf("%w: wait %s", wire.ErrTooMany, wait.Round(time.Second)+time.Second)
+	guess := s.guess(account, c) // as it was admitted, before there is an account
+	_, index, err := s.cluster.Propose(ctx, directory.SignUp(account, m.GetOpaqueRecord(), m.GetVault(), m.GetIdentity(), m.GetDevice(), pass))
+	if err != nil {
+		return nil, err
+	}
+	s.guesses.succeeded(guess)
+	return done(index), nil
 }
 
 // startLogin answers a KE1. An account that does not exist gets an answer that
@@ -96,14 +106,19 @@ func (s *Server) startLogin(ctx context.Context, c caller, m *pb.StartLogin) (*p
 		return nil, err
 	}
 	now := time.Now()
-	if wait := s.guesses.admit(s.guess(account, c), now); wait > 0 {
-		return nil, tooMany(wait)
+	if err := s.guesses.admit(s.guess(account, c), now); err != nil {
+		return nil, err
 	}
 	credentials, err := s.credentials(account)
 	if err != nil {
 		return nil, err
 	}
+	rise, err := s.bench.sit(ctx)
+	if err != nil {
+		return nil, err
+	}
 	ke2, cookie, err := s.auth.Respond(string(account), credentials.OpaqueRecord, m.GetKe1(), s.binding(c, credentials), now)
+	rise()
 	if errors.Is(err, auth.ErrUnacceptableCost) {
 		return nil, err // the stored record is damaged: not the asker's fault
 	}
@@ -115,7 +130,7 @@ func (s *Server) startLogin(ctx context.Context, c caller, m *pb.StartLogin) (*p
 
 // finishLogin checks a KE3, whichever server made the KE2, and hands out the
 // vault.
-func (s *Server) finishLogin(_ context.Context, c caller, m *pb.FinishLogin) (*pb.Response, error) {
+func (s *Server) finishLogin(ctx context.Context, c caller, m *pb.FinishLogin) (*pb.Response, error) {
 	account, err := record.ParseAccount(m.GetAccount())
 	if err != nil {
 		return nil, badRequest(err)
@@ -124,7 +139,12 @@ func (s *Server) finishLogin(_ context.Context, c caller, m *pb.FinishLogin) (*p
 	if err != nil {
 		return nil, err
 	}
+	rise, err := s.bench.sit(ctx)
+	if err != nil {
+		return nil, err
+	}
 	_, err = s.auth.Finish(string(account), m.GetKe3(), m.GetCookie(), s.binding(c, credentials), time.Now())
+	rise()
 	switch {
 	case errors.Is(err, auth.ErrWrongPassword):
 		return nil, wire.ErrWrongPassword
@@ -151,7 +171,8 @@ func (s *Server) finishLogin(_ context.Context, c caller, m *pb.FinishLogin) (*p
 // appendDevice takes an entry from anybody: the identity key's signature, or
 // the device's own under its revocation, is what counts. But a device adds only
 // itself, since a device key belongs to one account for ever: nobody else may
-// spend it.
+// spend it. What nobody of the account has signed is no command: strangers could make
+// as many as they like.
 func (s *Server) appendDevice(ctx context.Context, c caller, m *pb.AppendDevice) (*pb.Response, error) {
 	account, err := record.ParseAccount(m.GetAccount())
 	if err != nil {
@@ -164,19 +185,59 @@ func (s *Server) appendDevice(ctx context.Context, c caller, m *pb.AppendDevice)
 	if entry.Op == record.AddDevice && entry.Device != c.device {
 		return nil, fmt.Errorf("%w: a device adds itself", wire.ErrRefused)
 	}
-	resp, err := s.propose(ctx, directory.AppendDevice(account, m.GetEntry()))
+	if err := s.checkEntry(ctx, account, entry, m.GetEntry()); err != nil {
+		return nil, err
+	}
+	resp, err := s.propose(ctx, caller{c.device, account}, directory.AppendDevice(account, m.GetEntry()))
 	if err == nil && entry.Op == record.RevokeDevice {
 		s.forgetGroupMail(ctx, account, entry.Device)
 	}
 	return resp, err
 }
 
+// checkEntry refuses an entry that neither the account's identity key has signed nor a
+// device that it has had. Whether it fits into the log is for the directory to say.
+func (s *Server) checkEntry(ctx context.Context, account record.Account, entry record.DeviceEntry, signed []byte) error {
+	for fresh := false; ; fresh = true {
+		found, err := s.cluster.Directory().Account(account)
+		if err != nil && !errors.Is(err, wire.ErrNoAccount) {
+			return err
+		}
+		if err == nil {
+			rise, err := s.bench.sit(ctx)
+			if err != nil {
+				return err
+			}
+			_, err = found.Log.Append(signed)
+			rise()
+			switch {
+			case errors.Is(err, record.ErrSignature), errors.Is(err, record.ErrMalformed):
+				return badRequest(err)
+			case err == nil, entry.Op == record.AddDevice, found.Log.HadEver(entry.Device):
+				return nil
+			}
+		}
+		if fresh && err != nil {
+			return err
+		}
+		if fresh {
+			return fmt.Errorf("%w: no such device", wire.ErrRefused)
+		}
+		if err := s.cluster.Barrier(ctx); err != nil {
+			return err
+		}
+	}
+}
+
 // lookUp says that an account does not exist only after a barrier: it may have
 // been made a moment ago at another server, by somebody who told the asker.
-func (s *Server) lookUp(ctx context.Context, _ caller, m *pb.LookUp) (*pb.Response, error) {
+func (s *Server) lookUp(ctx context.Context, c caller, m *pb.LookUp) (*pb.Response, error) {
 	account, err := record.ParseAccount(m.GetAccount())
 	if err != nil {
 		return nil, badRequest(err)
+	}
+	if err := s.allowed.listing.take(c.account, 1); err != nil {
+		return nil, err
 	}
 	found, err := s.cluster.Directory().Account(account)
 	if errors.Is(err, wire.ErrNoAccount) {
@@ -227,10 +288,18 @@ type guesses struct {
 	limiter *auth.Limiter
 }
 
-func (g *guesses) admit(guess auth.Guess, now time.Time) time.Duration {
+func (g *guesses) admit(guess auth.Guess, now time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.limiter.Admit(guess, now)
+	wait := g.limiter.Admit(guess, now)
+	switch {
+	case wait == 0:
+		return nil
+	case g.limiter.ForAccount(guess, now):
+		return &refused{quota.AccountPasswords, wait}
+	default:
+		return &refused{quota.DevicePasswords, wait}
+	}
 }
 
 func (g *guesses) succeeded(guess auth.Guess) {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
@@ -42,7 +43,7 @@ func (s *Server) serveBeat(ctx context.Context, stream network.Stream) {
 	b := &beats{server: s, stream: stream, frames: wire.NewReader(stream, wire.MaxBeat)}
 	err := b.run(ctx)
 	if reason := wire.ErrorOf(wire.Code(err)); !errors.Is(reason, wire.ErrInternal) {
-		b.dismiss(reason)
+		b.dismiss(err)
 	}
 	s.log.Debug("a beat stream ended", "err", err)
 }
@@ -56,6 +57,10 @@ func (b *beats) run(ctx context.Context) error {
 		return err
 	}
 	defer b.server.hub.unsubscribe(b.sub)
+	// Other strangers give way when many come. Each stream for itself: one that ends may
+	// have another beside it.
+	b.server.host.ConnManager().Protect(b.sub.device, b.stream.ID())
+	defer b.server.host.ConnManager().Unprotect(b.sub.device, b.stream.ID())
 	if err := b.greet(first.GetWatch()); err != nil {
 		return err
 	}
@@ -129,6 +134,10 @@ func (b *beats) listen(ctx context.Context, watches chan<- *pb.Watch) error {
 	for {
 		frame, err := b.read()
 		if err != nil {
+			return err
+		}
+		if err := b.server.allowed.beats.take(b.sub.device, 1); err != nil {
+			b.server.refused.add(quota.DeviceBeatFrames)
 			return err
 		}
 		if frame.GetWatch() == nil {

@@ -1,6 +1,7 @@
 package rendezvous
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,6 +52,10 @@ type Config struct {
 	Disk func(dir string) (Disk, error)
 	// Logger may be nil. No account's name and no secret is logged.
 	Logger *slog.Logger
+
+	// Set by tests only; zero stands for maxConns and strangerGrace.
+	conns int
+	grace time.Duration
 }
 
 // LoadDir reads a server's folder as provision.Init wrote it. The server's
@@ -89,6 +94,7 @@ func (c Config) complete(now time.Time) (Config, error) {
 	if len(c.Listen) == 0 {
 		return c, errors.New("rendezvous: at least one address to listen on is needed")
 	}
+	c.conns, c.grace = cmp.Or(c.conns, maxConns), cmp.Or(c.grace, strangerGrace)
 	if c.Disk == nil {
 		c.Disk = diskOf
 	}

@@ -27,7 +27,7 @@ func (s *Server) setContacts(ctx context.Context, c caller, m *pb.SetContacts) (
 			*part.accounts = append(*part.accounts, account)
 		}
 	}
-	return s.propose(ctx, directory.SetContacts(c.account, c.device, change))
+	return s.propose(ctx, c, directory.SetContacts(c.account, c.device, change))
 }
 
 // getContacts tells an account whom it lets in. Nobody else is told.

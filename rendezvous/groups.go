@@ -21,10 +21,23 @@ func (s *Server) appendGroup(ctx context.Context, c caller, m *pb.AppendGroup) (
 	if statement.Actor != c.account || statement.Device != c.device {
 		return nil, fmt.Errorf("%w: somebody else's statement", wire.ErrRefused)
 	}
-	return s.propose(ctx, directory.AppendGroup(m.GetStatement()))
+	if statement.Op != record.CreateGroup {
+		return s.propose(ctx, c, directory.AppendGroup(m.GetStatement()))
+	}
+	if err := s.allowed.groups.take(c.account, 1); err != nil {
+		return nil, err
+	}
+	resp, err := s.propose(ctx, c, directory.AppendGroup(m.GetStatement()))
+	if err != nil && outcomeKnown(err) {
+		s.allowed.groups.give(c.account, 1)
+	}
+	return resp, err
 }
 
 func (s *Server) listGroups(_ context.Context, c caller, m *pb.ListGroups) (*pb.Response, error) {
+	if err := s.allowed.listing.take(c.account, 1); err != nil {
+		return nil, err
+	}
 	query := directory.GroupQuery{For: c.account, Mine: m.GetMine(), Limit: wire.GroupPage}
 	if m.GetAfter() != "" {
 		after, err := record.ParseGroupName(m.GetAfter())

@@ -50,8 +50,14 @@ func (s *Server) answer(ctx context.Context, from peer.ID, req *pb.Request) (kin
 	}
 	defer func() { err = s.refusal(r.kind, err) }()
 	c := caller{device: from}
+	if err := s.allowed.requests.take(from, 1); err != nil {
+		return r.kind, nil, err
+	}
 	if !r.atOnce {
 		if err := s.cluster.WaitApplied(ctx, req.GetMinIndex()); err != nil {
+			return r.kind, nil, err
+		}
+		if err := s.countStranger(from); err != nil {
 			return r.kind, nil, err
 		}
 	}
@@ -68,6 +74,19 @@ func (s *Server) answer(ctx context.Context, from peer.ID, req *pb.Request) (kin
 	// before it would let the client go back in time.
 	resp.Index = max(resp.Index, s.cluster.Directory().AppliedIndex())
 	return r.kind, resp, nil
+}
+
+// countStranger counts a request of a device that is not logged in, as far as this
+// server knows: it may make fewer that take any work.
+func (s *Server) countStranger(from peer.ID) error {
+	_, active, err := s.cluster.Directory().AccountOfDevice(from)
+	if err == nil && active {
+		return nil
+	}
+	if err != nil && !errors.Is(err, wire.ErrNoAccount) {
+		return err
+	}
+	return s.allowed.strangers.take(from, 1)
 }
 
 // accountOf returns the account that a device may act for now, or
@@ -90,9 +109,24 @@ func (s *Server) accountOf(ctx context.Context, device peer.ID) (record.Account,
 	}
 }
 
-// propose has a command replicated and applied.
-func (s *Server) propose(ctx context.Context, command []byte) (*pb.Response, error) {
-	_, index, err := s.cluster.Propose(ctx, command)
+// change has a command of somebody's replicated, and returns what came of it and its
+// index.
+func (s *Server) change(ctx context.Context, c caller, command []byte) (value []byte, index uint64, err error) {
+	if err := s.allowed.writes.take(c, 1); err != nil {
+		return nil, 0, err
+	}
+	return s.cluster.Propose(ctx, command)
+}
+
+// outcomeKnown tells a command that certainly came to nothing from one that may be
+// carried out yet.
+func outcomeKnown(err error) bool {
+	return !errors.Is(err, wire.ErrUnavailable) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}
+
+// propose is change where only the index is of interest.
+func (s *Server) propose(ctx context.Context, c caller, command []byte) (*pb.Response, error) {
+	_, index, err := s.change(ctx, c, command)
 	if err != nil {
 		return nil, err
 	}
@@ -102,9 +136,13 @@ func (s *Server) propose(ctx context.Context, command []byte) (*pb.Response, err
 // refusal makes every error one that may cross the wire. What is no sentinel
 // is this server's failure, and the operator's to read.
 func (s *Server) refusal(kind string, err error) error {
+	var limited *refused
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &limited):
+		s.refused.add(limited.limit)
+		return limited
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return fmt.Errorf("%w: the server could not do it in time", wire.ErrUnavailable)
 	case wire.ErrorOf(wire.Code(err)) == wire.ErrInternal:

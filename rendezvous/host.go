@@ -3,7 +3,6 @@ package rendezvous
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/event"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/tryst-chat/tryst/rendezvous/circuit"
 	"github.com/tryst-chat/tryst/rendezvous/cluster"
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 )
 
 // protectTag keeps the connection manager from cutting other servers.
@@ -23,12 +23,15 @@ const protectTag = "tryst server"
 
 // newHost returns a host that does not listen yet: handlers come first.
 func newHost(cfg Config, refused refusals) (host.Host, error) {
-	resources, err := newResourceManager(cfg.Server.Balancers, refused)
+	resources, err := newResourceManager(cfg.conns, cfg.Server.Balancers, refused)
 	if err != nil {
 		return nil, fmt.Errorf("rendezvous: limits: %w", err)
 	}
-	// Far above libp2p's own mark, which cuts idle clients at 192.
-	conns, err := connmgr.NewConnManager(maxConns*8/10, maxConns*9/10, connmgr.WithGracePeriod(time.Minute))
+	// Far above libp2p's own mark, which cuts idle clients at 192. Protected are
+	// balancers, other servers, and devices that hold a beat stream.
+	many := cfg.conns * quota.IdleConns.Burst / quota.ServerConns
+	few := many - cfg.conns/8
+	conns, err := connmgr.NewConnManager(few, many, connmgr.WithGracePeriod(cfg.grace), connmgr.WithSilencePeriod(trimInterval))
 	if err != nil {
 		return nil, fmt.Errorf("rendezvous: limits: %w", err)
 	}

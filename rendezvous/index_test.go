@@ -40,12 +40,13 @@ func TestAnswersAreNoNewerThanTheirIndex(t *testing.T) {
 	const readers = 8
 	answers := make(chan []answer, readers)
 	var over atomic.Bool
-	for range readers {
+	for i := range readers {
+		reader := w.member(0, "r"+string(rune('a'+i))) // one alone may not ask as much
 		go func() {
 			var mine []answer
 			defer func() { answers <- mine }()
 			for !over.Load() {
-				resp, err := exchange(ctx, alice.host, server, &pb.Request{Kind: &pb.Request_GetGroup{GetGroup: &pb.GetGroup{By: &pb.GetGroup_Id{Id: group[:]}, From: record.MaxChain}}})
+				resp, err := exchange(ctx, reader.host, server, &pb.Request{Kind: &pb.Request_GetGroup{GetGroup: &pb.GetGroup{By: &pb.GetGroup_Id{Id: group[:]}, From: record.MaxChain}}})
 				if err != nil {
 					t.Error(err)
 					return

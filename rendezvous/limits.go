@@ -13,40 +13,24 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
-// Limits of a server, each with its reason. libp2p's defaults are made for a
-// peer among peers and refuse the 253rd client.
+// Limits of a server, each with its reason; those of one client are in package quota.
+// libp2p's defaults are made for a peer among peers and refuse the 253rd client.
 const (
-	// maxConns is what one server carries: its share of a balancer's 10,000
-	// circuits when it is one of the last two alive, and direct clients.
-	maxConns = 12_000
+	// Connections of all: see quota.ServerConns. From quota.IdleConns on strangers give
+	// way, once they have had strangerGrace to log in: a sign-up on a slow phone takes
+	// five seconds. trimInterval is how often it is looked.
+	maxConns      = quota.ServerConns
+	strangerGrace = 10 * time.Second
+	trimInterval  = time.Second
 	// maxTransient bounds connections and streams that have not yet said whose
 	// and what they are: 1,000 clients that come back at once had 635.
 	maxTransient = 4_000
 	// maxStreams is a beat and a few requests for every client.
 	maxStreams = 4 * maxConns
-
-	// connsPerPeer admits a node's new connection while its old one is not yet
-	// known to be dead, over TCP and QUIC.
-	connsPerPeer = 8
-	// streamsPerPeer holds requestsPerPeer, beats, identify and ping.
-	streamsPerPeer = 96
-	// requestsPerPeer is what a node asks at a time when it starts: a question
-	// for each of some dozen contacts and groups.
-	requestsPerPeer = 64
-	// beatsPerPeer: a new stream stands beside a dying one.
-	beatsPerPeer = 4
-
-	// Connections from one IPv4 address or IPv6 /56 at a time and new ones a
-	// second: a campus behind one address. libp2p's own 8 and 0.2 cut off the
-	// second family member. Balancers and loopback have no such limits: behind
-	// a balancer's address come all who come through circuits.
-	connsPerSubnet     = 2_048
-	connsPerSite       = 4 * connsPerSubnet // IPv6 /48, which holds 256 of /56
-	connRatePerSubnet  = 50
-	connBurstPerSubnet = 1_024
 
 	// readTimeout bounds how long a client may take to write its request;
 	// writeGrace is added to a request's time for the answer to leave.
@@ -63,13 +47,19 @@ const (
 	// largest notice it stays below wire.MaxBeat.
 	maxBatch = wire.MaxBeat - 2*wire.MaxPeerRecord
 
-	// A device may put so many letters at once, and so many a second over time: one
-	// to each device of everybody in a full group, and what a person writes. It
-	// bounds what one device costs the servers; what it costs another person is
-	// bounded by the directory's quotas.
-	postageBurst   = 1_000
-	postageRate    = 10
-	postageDevices = maxConns
+	// strangersPatience bounds how long a login or a sign-up waits for its turn: four
+	// times as long as it takes if quota.StrangersWaiting are before it.
+	strangersPatience = 2 * time.Second
+	// soon is the longest wait that a node is to sit out by itself: longer than that a
+	// person would wonder what became of their command.
+	soon = wire.RequestTimeout
+	// trackedKeys bounds whom the server remembers for each limit over time: as many as
+	// there are connections, and some who have gone. Whoever is forgotten could have as
+	// much at another server.
+	trackedKeys = 2 * maxConns
+	// trackedPairs is the same for those who take prekeys and whose: at 200 bytes each
+	// 13 MB. To have itself forgotten somebody would have to take of as many devices.
+	trackedPairs = 1 << 16
 
 	// Mail is taken until the disk is diskFull percent full, so that what else the
 	// servers keep has the rest. A large disk that has diskAmple bytes left is not
@@ -108,20 +98,20 @@ const (
 // as such: yamux reserves 256 KiB a stream that it hardly ever uses, so that a
 // true limit would have to be paid for several times over. Streams and the
 // sizes of frames are limited, and memory through them.
-func scopes(balancers []peer.ID) rcmgr.PartialLimitConfig {
-	all := with(streams(maxStreams), maxConns)
+func scopes(conns int, balancers []peer.ID) rcmgr.PartialLimitConfig {
+	all := with(streams(maxStreams), rcmgr.LimitVal(conns))
 	limits := rcmgr.PartialLimitConfig{
 		System:              all,
 		Transient:           with(streams(maxTransient), maxTransient),
-		PeerDefault:         with(streams(streamsPerPeer), connsPerPeer),
+		PeerDefault:         with(streams(one(quota.DeviceStreams)), one(quota.DeviceConns)),
 		Peer:                make(map[peer.ID]rcmgr.ResourceLimits),
 		ServiceDefault:      all,
 		ServicePeerDefault:  all,
 		ProtocolDefault:     all,
 		ProtocolPeerDefault: all, // a circuit is a stream of its balancer
 		ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{
-			wire.Rendezvous: streams(requestsPerPeer),
-			wire.Beat:       streams(beatsPerPeer),
+			wire.Rendezvous: streams(one(quota.DeviceRequestsAtOnce)),
+			wire.Beat:       streams(one(quota.DeviceBeats)),
 		},
 	}
 	for _, id := range balancers {
@@ -129,6 +119,9 @@ func scopes(balancers []peer.ID) rcmgr.PartialLimitConfig {
 	}
 	return limits
 }
+
+// one is a limit of what there is at a time.
+func one(l quota.Limit) rcmgr.LimitVal { return rcmgr.LimitVal(l.Burst) }
 
 func streams(n rcmgr.LimitVal) rcmgr.ResourceLimits {
 	return rcmgr.ResourceLimits{Streams: n, StreamsInbound: n, StreamsOutbound: n}
@@ -143,7 +136,7 @@ func with(r rcmgr.ResourceLimits, conns rcmgr.LimitVal) rcmgr.ResourceLimits {
 // trusted are the limits of a balancer, which carries many clients, and of another
 // server: commands on their way to the leader.
 func trusted() rcmgr.ResourceLimits {
-	return with(streams(maxStreams), connsPerPeer)
+	return with(streams(maxStreams), one(quota.DeviceConns))
 }
 
 // trust gives another server its limits. They stay for as long as this one runs.
@@ -158,9 +151,9 @@ func trust(m network.ResourceManager, server peer.ID) error {
 	})
 }
 
-// newResourceManager applies the limits. Connections from a balancer's address
+// newResourceManager applies the limits, with so many connections in all. Connections from a balancer's address
 // are not counted by address; where one is given by name only, none is.
-func newResourceManager(balancers []peer.AddrInfo, refused rcmgr.MetricsReporter) (network.ResourceManager, error) {
+func newResourceManager(conns int, balancers []peer.AddrInfo, refused rcmgr.MetricsReporter) (network.ResourceManager, error) {
 	ids := make([]peer.ID, len(balancers))
 	exempt := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	for i, b := range balancers {
@@ -180,13 +173,13 @@ func newResourceManager(balancers []peer.AddrInfo, refused rcmgr.MetricsReporter
 		}
 	}
 	return rcmgr.NewResourceManager(
-		rcmgr.NewFixedLimiter(scopes(ids).Build(rcmgr.InfiniteLimits)),
+		rcmgr.NewFixedLimiter(scopes(conns, ids).Build(rcmgr.InfiniteLimits)),
 		rcmgr.WithMetricsDisabled(), // libp2p's own, of the whole process
 		rcmgr.WithMetrics(refused),
 		rcmgr.WithNetworkPrefixLimit(v4, v6),
 		rcmgr.WithLimitPerSubnet(
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerSubnet}},
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connsPerSubnet}, {PrefixLength: 48, ConnCount: connsPerSite}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: quota.AddressConns.Burst}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: quota.AddressConns.Burst}, {PrefixLength: 48, ConnCount: quota.SiteFactor * quota.AddressConns.Burst}},
 		),
 		rcmgr.WithConnRateLimiters(limiter),
 	)
@@ -209,8 +202,9 @@ func prefixes(addr ma.Multiaddr) []netip.Prefix {
 }
 
 func newRateLimiter() *rate.Limiter {
-	perSubnet := rate.Limit{RPS: connRatePerSubnet, Burst: connBurstPerSubnet}
-	perSite := rate.Limit{RPS: 4 * connRatePerSubnet, Burst: 4 * connBurstPerSubnet}
+	l := quota.AddressNewConns
+	perSubnet := rate.Limit{RPS: l.Rate, Burst: l.Burst}
+	perSite := rate.Limit{RPS: quota.SiteFactor * l.Rate, Burst: quota.SiteFactor * l.Burst}
 	return &rate.Limiter{
 		SubnetRateLimiter: rate.SubnetLimiter{
 			IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: perSubnet}},

@@ -11,6 +11,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 )
 
@@ -22,7 +23,7 @@ func nobody(n int) peer.ID { return peer.ID(fmt.Sprintf("peer %d", n)) }
 
 func newLimits(t *testing.T, balancers ...peer.AddrInfo) network.ResourceManager {
 	t.Helper()
-	m, err := newResourceManager(balancers, newRefusals())
+	m, err := newResourceManager(maxConns, balancers, newRefusals())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,14 +63,14 @@ func TestHerdBehindABalancer(t *testing.T) {
 
 func TestOneAddressCannotTakeAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // no time passes, however long it takes
-		m, err := newResourceManager(nil, newRefusals())
+		m, err := newResourceManager(maxConns, nil, newRefusals())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer m.Close()
 		from := ma.StringCast("/ip4/198.51.100.7/tcp/4100")
-		if n := admit(t, m, from, 2*connBurstPerSubnet); n != connBurstPerSubnet {
-			t.Errorf("%d were let in, %d may come at once", n, connBurstPerSubnet)
+		if n := admit(t, m, from, 2*quota.AddressNewConns.Burst); n != quota.AddressNewConns.Burst {
+			t.Errorf("%d were let in, %d may come at once", n, quota.AddressNewConns.Burst)
 		}
 	})
 }
@@ -79,7 +80,7 @@ func TestOneAddressCannotTakeAll(t *testing.T) {
 func TestStreamsOfOnePeer(t *testing.T) {
 	balancer := peer.AddrInfo{ID: nobody(herd)}
 	refused := newRefusals()
-	m, err := newResourceManager([]peer.AddrInfo{balancer}, refused)
+	m, err := newResourceManager(maxConns, []peer.AddrInfo{balancer}, refused)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,9 +101,9 @@ func TestStreamsOfOnePeer(t *testing.T) {
 	}{
 		{balancer.ID, "/libp2p/circuit/relay/0.2.0/stop", herd},
 		{server, wire.Forward, herd},
-		{nobody(3), wire.Forward, streamsPerPeer},
-		{nobody(1), wire.Rendezvous, requestsPerPeer},
-		{nobody(2), wire.Beat, beatsPerPeer},
+		{nobody(3), wire.Forward, quota.DeviceStreams.Burst},
+		{nobody(1), wire.Rendezvous, quota.DeviceRequestsAtOnce.Burst},
+		{nobody(2), wire.Beat, quota.DeviceBeats.Burst},
 	} {
 		opened := 0
 		for range herd {
@@ -120,7 +121,9 @@ func TestStreamsOfOnePeer(t *testing.T) {
 			t.Errorf("%s: %d streams, want %d", c.id, opened, c.most)
 		}
 	}
-	for limit, want := range map[string]float64{"streams": 1, "protocol_peer": 2, "connections": 0} {
+	for limit, want := range map[string]float64{
+		quota.DeviceStreams.Name: 1, quota.DeviceRequestsAtOnce.Name: 1, quota.DeviceBeats.Name: 1, allConns: 0,
+	} {
 		var counted dto.Metric
 		if err := refused.by.WithLabelValues(limit).Write(&counted); err != nil || counted.GetCounter().GetValue() < want ||
 			want == 0 && counted.GetCounter().GetValue() != 0 {

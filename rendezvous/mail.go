@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -55,10 +54,13 @@ func (s *Server) put(ctx context.Context, c caller, kind string, letters int, co
 	if err := s.room(); err != nil {
 		return nil, err
 	}
-	if !s.postage.pay(c.device, letters, time.Now()) {
-		return nil, fmt.Errorf("%w: a device may put %d letters at once, and %d a second", wire.ErrTooMany, postageBurst, postageRate)
+	if err := s.allowed.letters.take(c, letters); err != nil {
+		return nil, err
 	}
-	value, index, err := s.cluster.Propose(ctx, command)
+	value, index, err := s.change(ctx, c, command)
+	if errors.Is(err, wire.ErrTooMany) {
+		s.allowed.letters.give(c, letters)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +86,7 @@ func (s *Server) fetchMail(ctx context.Context, c caller, m *pb.FetchMail) (*pb.
 	}
 	var index uint64
 	if there {
-		if _, index, err = s.cluster.Propose(ctx, directory.TakeMail(c.account, c.device, m.GetTaken())); err != nil {
+		if _, index, err = s.change(ctx, c, directory.TakeMail(c.account, c.device, m.GetTaken())); err != nil {
 			return nil, err
 		}
 		if err := s.cluster.WaitApplied(ctx, index); err != nil {
@@ -194,7 +196,8 @@ func (s *Server) fetchGroupMail(ctx context.Context, c caller, m *pb.FetchGroupM
 	if err != nil {
 		return nil, err
 	}
-	index, err := s.takeGroupMail(ctx, group, c.account, c.device, m.GetTaken())
+	take := func(ctx context.Context, command []byte) ([]byte, uint64, error) { return s.change(ctx, c, command) }
+	index, err := s.takeGroupMail(ctx, take, group, c.account, c.device, m.GetTaken())
 	if err != nil {
 		return nil, err
 	}
@@ -202,13 +205,16 @@ func (s *Server) fetchGroupMail(ctx context.Context, c caller, m *pb.FetchGroupM
 	return mailPage(index, page, more, err)
 }
 
+// proposer has a command replicated, and returns what came of it and its index.
+type proposer func(ctx context.Context, command []byte) (value []byte, index uint64, err error)
+
 // takeGroupMail removes what waits for a device in a group up to a number, if
 // there is anything, and returns the index at which this server has done so.
-func (s *Server) takeGroupMail(ctx context.Context, group record.GroupID, account record.Account, device peer.ID, upTo uint64) (index uint64, err error) {
+func (s *Server) takeGroupMail(ctx context.Context, propose proposer, group record.GroupID, account record.Account, device peer.ID, upTo uint64) (index uint64, err error) {
 	more, err := s.cluster.Directory().HasGroupMail(group, account, device, upTo)
 	for err == nil && more {
 		var value []byte
-		value, index, err = s.cluster.Propose(ctx, directory.TakeGroupMail(group, account, device, upTo))
+		value, index, err = propose(ctx, directory.TakeGroupMail(group, account, device, upTo))
 		if err == nil {
 			more, err = directory.ParseUnfinished(value)
 		}
@@ -225,7 +231,7 @@ func (s *Server) takeGroupMail(ctx context.Context, group record.GroupID, accoun
 func (s *Server) forgetGroupMail(ctx context.Context, account record.Account, device peer.ID) {
 	groups, err := s.cluster.Directory().GroupsOf(account)
 	for _, group := range groups {
-		_, failed := s.takeGroupMail(ctx, group, account, device, math.MaxUint64)
+		_, failed := s.takeGroupMail(ctx, s.cluster.Propose, group, account, device, math.MaxUint64)
 		err = errors.Join(err, failed)
 	}
 	if err != nil {

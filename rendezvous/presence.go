@@ -28,6 +28,9 @@ func (s *Server) findPeers(_ context.Context, c caller, m *pb.FindPeers) (*pb.Re
 	if len(m.GetAccounts()) > wire.MaxFindPeers {
 		return nil, wire.ErrTooLarge
 	}
+	if err := s.allowed.listing.take(c.account, len(m.GetAccounts())); err != nil {
+		return nil, err
+	}
 	found := &pb.Peers{}
 	for _, name := range m.GetAccounts() {
 		account, err := record.ParseAccount(name)

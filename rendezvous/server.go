@@ -46,7 +46,8 @@ type Server struct {
 	admin       net.Listener       // for the operator on this machine
 
 	guesses guesses
-	postage *postage
+	allowed allowances
+	bench   bench
 	streams chan incoming // from libp2p's goroutines to Run's
 	stopped chan struct{} // closed when Run takes no more streams
 	leaving chan struct{} // closed when the drain begins
@@ -76,7 +77,8 @@ func New(cfg Config) (*Server, error) {
 		auth:    auth.NewServer(cfg.Server.Secrets),
 		mint:    terms.NewMint(cfg.Server.Secrets.ChallengeKey()),
 		guesses: guesses{limiter: auth.NewLimiter()},
-		postage: newPostage(),
+		allowed: newAllowances(),
+		bench:   newBench(),
 		refused: newRefusals(),
 		streams: make(chan incoming),
 		stopped: make(chan struct{}),

@@ -72,8 +72,8 @@ func (s *Server) invited(ctx context.Context, c caller, account record.Account, 
 	if !errors.Is(err, wire.ErrInvitation) {
 		return err
 	}
-	if wait := s.guesses.admit(s.guess(account, c), time.Now()); wait > 0 {
-		return tooMany(wait)
+	if err := s.guesses.admit(s.guess(account, c), time.Now()); err != nil {
+		return err
 	}
 	if err := s.cluster.Barrier(ctx); err != nil {
 		return err

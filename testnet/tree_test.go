@@ -36,7 +36,7 @@ var directions = []direction{
 		"the transport moves sealed bytes: it sees no store, no session and no key but the device's own"},
 	{"node/crypto", []string{"node/key"},
 		"cryptography knows nothing of messages, stores or networks, so that it can be read alone"},
-	{"testnet", []string{"rendezvous/auth", "rendezvous/provision", "rendezvous/client", "rendezvous/record", "rendezvous/wire"},
+	{"testnet", []string{"rendezvous/auth", "rendezvous/provision", "rendezvous/client", "rendezvous/quota", "rendezvous/record", "rendezvous/wire"},
 		"the harness drives the real programs from outside: it may ask servers and prove a password as a node does, and must not reach into what it tests"},
 	{"cmd", []string{"balancer", "node", "rendezvous", "testnet"},
 		"commands parse, build and run; nothing imports them"},

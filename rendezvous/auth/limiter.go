@@ -59,6 +59,12 @@ func (l *Limiter) Admit(g Guess, now time.Time) (wait time.Duration) {
 	return 0
 }
 
+// ForAccount says that what a guess has to wait for is the account's pace, and not the
+// device's own.
+func (l *Limiter) ForAccount(g Guess, now time.Time) bool {
+	return !g.Enrolled && l.accounts.wait(g.Account, now) > l.devices.wait(g.Device, now)
+}
+
 // Succeeded hands back what Admit charged for the same guess, which was right. It
 // hands that back once, and only if the device's last guess was at this account:
 // else a guesser could wipe out the guesses at others' accounts by finishing a

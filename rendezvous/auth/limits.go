@@ -3,6 +3,8 @@ package auth
 import (
 	"crypto/sha512"
 	"time"
+
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 )
 
 // Sizes in bytes, named as in RFC 9807 section 1.2 and fixed by the suite.
@@ -78,21 +80,21 @@ const (
 const (
 	// deviceFree is how many guesses a device has before it must wait: a person
 	// who tries their few usual passwords notices nothing.
-	deviceFree = 4
+	deviceFree = quota.DeviceGuesses
 	// deviceFirst and deviceMax are a device's first and longest wait. The
 	// longest is long because it hits nobody else: a device's name is the peer
 	// ID that its connection proved.
 	deviceFirst = time.Second
-	deviceMax   = 15 * time.Minute
+	deviceMax   = quota.DeviceGuessWait
 
 	// accountFree is how many guesses all strange devices together have.
-	accountFree = 10
+	accountFree = quota.AccountGuesses
 	// accountFirst and accountMax are the waits between strange devices'
 	// guesses at one account. The longest is short because strangers can cause
 	// it: at 5 s they have 17,280 guesses a day and server, and the owner on a
 	// new device waits 5 s.
 	accountFirst = 250 * time.Millisecond
-	accountMax   = 5 * time.Second
+	accountMax   = quota.AccountGuessWait
 
 	// forgetAfter is how long a device or an account must be left alone to
 	// start afresh. It must exceed the longest wait, else waiting is forgiving.

@@ -1,6 +1,10 @@
 package directory
 
-import "time"
+import (
+	"time"
+
+	"github.com/tryst-chat/tryst/rendezvous/quota"
+)
 
 const (
 	// MaxCommand bounds one command: the largest request (a full stock of
@@ -15,19 +19,12 @@ const (
 
 // Limits of the mail that waits.
 const (
-	// MaxMailLetters and MaxMailBytes bound a device's queue: a month of a busy
-	// person's messages, and what a server of a thousand devices has room for
-	// (20 GB).
-	MaxMailLetters = 1000
-	MaxMailBytes   = 20 << 20
-	// MaxGroupMailBytes bounds a group's: there is one copy for all members.
-	MaxGroupMailBytes = 64 << 20
-	// shareOf is the part of a queue that one sending account may hold: half, so
-	// that nobody alone keeps all others from writing.
-	shareOf = 2
-	// MaxStrangerLetters is how many letters a device takes of an account that waits to
-	// be accepted: enough to say who one is.
-	MaxStrangerLetters = 20
+	// Why they are as high as they are is said in package quota.
+	MaxMailLetters     = quota.MaxMailLetters
+	MaxMailBytes       = quota.MaxMailBytes
+	MaxGroupMailBytes  = quota.MaxGroupMailBytes // there is one copy for all members
+	shareOf            = quota.MailShare
+	MaxStrangerLetters = quota.MaxStrangerLetters
 	// waitingCost is what a group's letter takes of MaxGroupMailBytes for each
 	// device that lacks it: its two rows, with names of usual length. Otherwise a
 	// byte for 500 devices would count as a byte.

@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
 )
@@ -23,6 +24,7 @@ var (
 	ErrFull          = errors.New("it is full")
 	ErrTooMany       = errors.New("too many attempts") // wait and try again
 	ErrUnavailable   = errors.New("no quorum of servers")
+	ErrSoon          = fmt.Errorf("%w for the moment", ErrTooMany) // wait a few seconds at most: also an ErrTooMany
 	ErrTooLarge      = errors.New("it is too large")
 	ErrNoSpace       = errors.New("the servers have no room for mail") // their disks are nearly full; they take it again when there is
 )
@@ -40,12 +42,13 @@ var codes = []error{
 	13: ErrUnavailable, 14: ErrTooLarge,
 	15: ErrNoSpace,
 	16: ErrTerms, 17: ErrInvitation,
+	18: ErrSoon,
 }
 
-// Code returns the wire code of an error: that of the sentinel in its chain,
-// else ErrInternal's.
+// Code returns the wire code of an error: that of the sentinel in its chain, the
+// newest if there are two, else ErrInternal's.
 func Code(err error) uint32 {
-	for code, sentinel := range codes {
+	for code, sentinel := range slices.Backward(codes) {
 		if sentinel != nil && errors.Is(err, sentinel) {
 			return uint32(code)
 		}
@@ -92,4 +95,15 @@ type remoteError struct {
 }
 
 func (e *remoteError) Error() string { return e.sentinel.Error() + " (" + e.detail + ")" }
+
+// Words returns what a server said of an error, in characters that can be printed, and
+// otherwise nothing: it is for a person, and never parsed.
+func Words(err error) string {
+	var remote *remoteError
+	if !errors.As(err, &remote) {
+		return ""
+	}
+	return remote.detail[1 : len(remote.detail)-1] // without its quotes
+}
+
 func (e *remoteError) Unwrap() error { return e.sentinel }

@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/tryst-chat/tryst/rendezvous/client"
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/testnet/linear/check"
@@ -24,6 +25,8 @@ type member struct {
 	world   *world
 	rng     *rand.Rand
 	patient bool // it waits for every answer
+	// What may be taken of each member: in a long run servers would refuse more.
+	prekeys *quota.Meter[int]
 
 	published  check.Publish // what was last published, perhaps
 	sure       bool          // it was acknowledged
@@ -92,9 +95,13 @@ func (m *member) publish(ctx context.Context) {
 	m.sure = outcome == check.Done
 }
 
-// take takes keys of another member.
+// take takes keys of another member, or looks something up if it has had enough of them.
 func (m *member) take(ctx context.Context) {
 	of := m.other()
+	if m.prekeys.Take(of.number, 1, time.Now()) > 0 {
+		m.lookUp(ctx)
+		return
+	}
 	m.takeFrom(ctx, of)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/testnet"
 	"github.com/tryst-chat/tryst/testnet/confine"
@@ -145,7 +146,7 @@ func (r *run) enrol(ctx context.Context) error {
 			m := &member{
 				device: d, recorder: r.recorder, number: i, world: r.world,
 				rng: rand.New(rand.NewPCG(r.options.Seed, uint64(i))), sure: true,
-				chains: make(map[record.GroupName]record.Chain),
+				chains: make(map[record.GroupName]record.Chain), prekeys: quota.NewMeter[int](quota.Prekeys, members),
 			}
 			r.world.members[i] = m
 			ctx, cancel := context.WithTimeout(ctx, settleTimeout)
