@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,7 +82,7 @@ func explain(err error, doing string) *Error {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, wire.ErrTooMany):
-		return fail(CodeTooMany, err, "Wait a little and try again.", "Could not %s: there were too many attempts.", doing)
+		return fail(CodeTooMany, err, "Wait a little and try again.", "Could not %s: %s.", doing, cmp.Or(wire.Words(err), "there were too many attempts"))
 	case errors.Is(err, wire.ErrUnavailable):
 		return fail(CodeNoQuorum, err, "Try again in a moment; if it stays so, tell the people who run the servers.", "Could not %s: too few rendezvous servers are running to agree on it.", doing)
 	case errors.Is(err, wire.ErrNotLoggedIn):

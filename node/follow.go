@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -20,6 +21,9 @@ const (
 	noticeTimeout = 15 * time.Second
 	// resyncTimeout bounds looking up everything that is followed by notices.
 	resyncTimeout = time.Minute
+	// limitedPause is how long the servers are left alone after they said that this
+	// device asks for too much, before they are asked about accounts again.
+	limitedPause = 30 * time.Second
 	// maxLookUps bounds the look-ups of one resync that run at a time.
 	maxLookUps = 8
 	// upkeepInterval is how often old memory is pruned and keys are rotated.
@@ -58,7 +62,7 @@ func (d *device) heed(n client.Notice) {
 	case client.PeerUp:
 		d.errands.do(func(ctx context.Context) { d.peerUp(ctx, n.Presence) })
 	case client.AccountChanged:
-		d.errands.do(func(ctx context.Context) { d.accountChanged(ctx, n.Account) })
+		d.errands.do(func(ctx context.Context) { _ = d.accountChanged(ctx, n.Account) })
 	case client.GroupChanged:
 		d.errands.do(func(ctx context.Context) { d.rooms.update(ctx, n.Group) })
 	case client.MailWaiting, client.GroupMailWaiting:
@@ -86,7 +90,9 @@ func (d *device) resync(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, resyncTimeout)
 	defer cancel()
 	d.contacts.sync(ctx)
-	d.lookUpAll(ctx)
+	if left := d.lookUpAll(ctx, d.people.all()); len(left) > 0 {
+		d.errands.do(func(ctx context.Context) { d.lookUpLater(ctx, left) })
+	}
 	if err := d.rooms.sync(ctx); err != nil {
 		d.log.Info("groups were not listed", "err", err)
 	}
@@ -102,21 +108,42 @@ func (d *device) resync(ctx context.Context) {
 	}
 }
 
-// lookUpAll fetches the device logs of everybody whom this device knows.
-func (d *device) lookUpAll(ctx context.Context) {
+// lookUpAll fetches the device logs of some accounts, and returns those of which the
+// servers tell later, since this device has asked for too much.
+func (d *device) lookUpAll(ctx context.Context, accounts []record.Account) (left []record.Account) {
 	var lookUps errgroup.Group
 	lookUps.SetLimit(maxLookUps)
-	for _, a := range d.people.all() {
+	var mu sync.Mutex // guards left
+	for _, a := range accounts {
 		lookUps.Go(func() error {
-			d.accountChanged(ctx, a)
+			if err := d.accountChanged(ctx, a); errors.Is(err, wire.ErrTooMany) {
+				mu.Lock()
+				defer mu.Unlock()
+				left = append(left, a)
+			}
 			return nil
 		})
 	}
 	lookUps.Wait()
+	return left
+}
+
+// lookUpLater goes on with lookUpAll until it has them all.
+func (d *device) lookUpLater(ctx context.Context, left []record.Account) {
+	for len(left) > 0 {
+		select {
+		case <-time.After(limitedPause):
+		case <-ctx.Done():
+			return
+		}
+		bounded, cancel := context.WithTimeout(ctx, resyncTimeout)
+		left = d.lookUpAll(bounded, left)
+		cancel()
+	}
 }
 
 // accountChanged fetches an account's device log again.
-func (d *device) accountChanged(ctx context.Context, a record.Account) {
+func (d *device) accountChanged(ctx context.Context, a record.Account) error {
 	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
 	defer cancel()
 	var told *Error
@@ -127,6 +154,7 @@ func (d *device) accountChanged(ctx context.Context, a record.Account) {
 	if err == nil {
 		d.courier.published(c.Devices().Active()) // perhaps their keys, and what waits for them can be sealed
 	}
+	return err
 }
 
 // peerUp takes up where a device is, if it acts for the account that the server
@@ -156,7 +184,7 @@ func (d *device) checkHello(from peer.ID, hello transport.Hello) {
 	}
 	c, _ := d.people.contact(owner)
 	if grown, err := c.Compare(hello.LogLength, hello.LogHead); grown || err != nil {
-		d.errands.do(func(ctx context.Context) { d.accountChanged(ctx, owner) })
+		d.errands.do(func(ctx context.Context) { _ = d.accountChanged(ctx, owner) })
 	}
 }
 
@@ -229,6 +257,11 @@ func (d *device) dismissed(ctx context.Context) {
 			"This device has been logged out of %s from another one.", d.self.Account)})
 	default:
 		d.log.Info("the own account was not looked up", "err", err)
+		select {
+		case <-time.After(limitedPause):
+			d.link.client.Attend(true) // and if it is revoked the servers say so again
+		case <-ctx.Done():
+		}
 	}
 }
 

@@ -126,7 +126,7 @@ func (d *device) catchUp(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, resyncTimeout)
 	defer cancel()
-	d.lookUpAll(ctx)
+	d.lookUpAll(ctx, d.people.all())
 	err := d.rooms.sync(ctx)
 	if err == nil {
 		err = d.rooms.askAll()

@@ -23,6 +23,12 @@ const (
 	retryLeast = 50 * time.Millisecond
 	retryMost  = 2 * time.Second
 
+	// limitedLeast and limitedMost bound the same for a server that says that this
+	// device has asked too much: what it is given back each second is some dozen
+	// requests, or ten names.
+	limitedLeast = 250 * time.Millisecond
+	limitedMost  = 5 * time.Second
+
 	// refusedMost takes retryMost's place for a balancer that is there and gives
 	// no place on its relay: somebody has to put something right first.
 	refusedMost = 30 * time.Second

@@ -21,13 +21,14 @@ import (
 // trying again elsewhere until the context ends. That is safe for every
 // request: commands are idempotent in the directory, and the rest changes
 // nothing. It returns wire's sentinel for a server's refusal, and ErrOffline
-// when no server answered in time.
+// when no server answered in time. Where a server says that this device asks for too
+// much just now, it waits, and returns wire.ErrSoon when the context would end first.
 func (c *Client) ask(ctx context.Context, req *pb.Request) (*pb.Response, error) {
 	req.MinIndex = c.minIndex()
 	if proto.Size(req) > wire.MaxRequest {
 		return nil, wire.ErrTooLarge
 	}
-	for {
+	for wait := limitedLeast; ; {
 		l, err := c.await(ctx)
 		if err != nil {
 			return nil, err
@@ -40,6 +41,9 @@ func (c *Client) ask(ctx context.Context, req *pb.Request) (*pb.Response, error)
 		case err == nil:
 			c.saw(resp.GetIndex())
 			return resp, nil
+		case resp != nil && errors.Is(err, wire.ErrSoon) && pauseWithin(ctx, wait):
+			wait = min(2*wait, limitedMost)
+			continue
 		case resp != nil && !errors.Is(err, wire.ErrUnavailable):
 			return nil, err // the server's word, and it would not change elsewhere
 		case ctx.Err() != nil:
@@ -48,6 +52,15 @@ func (c *Client) ask(ctx context.Context, req *pb.Request) (*pb.Response, error)
 		l.fail(err) // await passes over a dead link, so this cannot spin on it
 		c.log.Debug("request failed, trying again", "server", l.name, "err", err)
 	}
+}
+
+// pauseWithin pauses for about d, or returns false at once if the context ends sooner.
+func pauseWithin(ctx context.Context, d time.Duration) bool {
+	d = jitter(d)
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= d {
+		return false
+	}
+	return pause(ctx, d)
 }
 
 // do is ask where the answer is only that it was done.
