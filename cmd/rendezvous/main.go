@@ -18,6 +18,6 @@ func rootCommand() *cobra.Command {
 		Short: "Servers that introduce people's devices to each other",
 	}
 	root.AddCommand(initCommand(), addCommand(), renewCommand(), runCommand(), statusCommand(), leaveCommand(), removeCommand(),
-		signupCommand(), inviteCommand(), backupCommand(), restoreCommand())
+		signupCommand(), inviteCommand(), backupCommand(), restoreCommand(), limitsCommand())
 	return root
 }
