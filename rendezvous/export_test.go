@@ -1,10 +1,62 @@
 package rendezvous
 
-import "context"
+import (
+	"context"
+
+	"github.com/libp2p/go-libp2p/core/network"
+)
 
 // Propose has a command replicated without a request, as a measure of what
 // requests cost.
 func (s *Server) Propose(ctx context.Context, command []byte) error {
 	_, _, err := s.cluster.Propose(ctx, command)
 	return err
+}
+
+// WithRoom makes a server small: it has room for so many connections, and strangers
+// have no time to log in when it is short of it.
+func (c Config) WithRoom(conns int) Config {
+	c.conns, c.grace = conns, 1
+	return c
+}
+
+// Conns returns how many connections a server has.
+func (s *Server) Conns() int { return len(s.host.Network().Conns()) }
+
+// Streams returns how many streams others have opened to a server.
+func (s *Server) Streams() (n int) {
+	for _, conn := range s.host.Network().Conns() {
+		for _, stream := range conn.GetStreams() {
+			if stream.Stat().Direction == network.DirInbound {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Occupy takes all seats where logins and sign-ups are reckoned, and all places in the
+// queue if queue is set, until free is called.
+func (s *Server) Occupy(queue bool) (free func()) {
+	all := []chan struct{}{s.bench.seats}
+	if queue {
+		all = append(all, s.bench.queue)
+	}
+	for _, places := range all {
+		for range cap(places) {
+			places <- struct{}{}
+		}
+	}
+	return func() {
+		for _, places := range all {
+			for range cap(places) {
+				<-places
+			}
+		}
+	}
+}
+
+// NewResourceManager returns what bounds a server's connections and streams.
+func NewResourceManager() (network.ResourceManager, error) {
+	return newResourceManager(maxConns, nil, newRefusals())
 }

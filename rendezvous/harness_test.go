@@ -44,11 +44,19 @@ type world struct {
 	made    provision.Cluster
 	servers []*rendezvous.Server
 	stops   []func()
-	disk    atomic.Pointer[rendezvous.Disk] // of all servers; nil: empty
+	// configure changes each server's configuration.
+	configure func(rendezvous.Config) rendezvous.Config
+	disk      atomic.Pointer[rendezvous.Disk] // of all servers; nil: empty
 	*introducer
 }
 
 func newWorld(t testing.TB, servers int) *world {
+	t.Helper()
+	return newWorldOf(t, servers, func(c rendezvous.Config) rendezvous.Config { return c })
+}
+
+// newWorldOf is newWorld with servers that are configured otherwise.
+func newWorldOf(t testing.TB, servers int, configure func(rendezvous.Config) rendezvous.Config) *world {
 	t.Helper()
 	plan := provision.Plan{Dir: t.TempDir()}
 	for i := range servers {
@@ -60,7 +68,7 @@ func newWorld(t testing.TB, servers int) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{TB: t, made: made, servers: make([]*rendezvous.Server, servers), stops: make([]func(), servers)}
+	w := &world{TB: t, made: made, configure: configure, servers: make([]*rendezvous.Server, servers), stops: make([]func(), servers)}
 	for i := range servers {
 		w.start(i)
 	}
@@ -85,7 +93,7 @@ func (w *world) start(i int) {
 		}
 		return rendezvous.Disk{}, nil
 	}
-	s, err := rendezvous.New(cfg)
+	s, err := rendezvous.New(w.configure(cfg))
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -291,4 +299,28 @@ func (n *node) whereabouts(seq uint64) []byte {
 		n.Fatal(err)
 	}
 	return signed
+}
+
+// student is a device that signs up without a client.
+type student struct {
+	key  directorytest.Key
+	host host.Host
+	name string
+}
+
+func newStudent(t testing.TB, name string) student {
+	key := directorytest.NewKey()
+	return student{key, newHost(t, key, false), name}
+}
+
+func (p student) signUp(opaqueRecord []byte) *pb.Request {
+	account, err := record.NewAccount(p.name, "1")
+	if err != nil {
+		panic(err) // the names here are names
+	}
+	identity := directorytest.NewKey()
+	first := record.NewDeviceLog(account, identity.Public()).Next(record.AddDevice, p.host.ID(), "first", time.Now())
+	return &pb.Request{Kind: &pb.Request_SignUp{SignUp: &pb.SignUp{
+		Name: p.name, Roll: "1", OpaqueRecord: opaqueRecord, Identity: identity.Public(), Device: first.Sign(identity),
+	}}}
 }
