@@ -138,7 +138,7 @@ func (w *world) refusals(limit string) int {
 // Each limit holds, whoever exceeds it is told so and counted, and meanwhile others
 // notice nothing.
 func TestAbuse(t *testing.T) {
-	w := newWorld(t, 1)
+	w := newWorldOf(t, 1, rendezvous.Config.WithFewRequests)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	b := w.bystanders(ctx)
@@ -336,7 +336,7 @@ func readAll(s *bufio.Reader) error {
 func idleStrangers(t *testing.T) {
 	const room = 40
 	w := newWorldOf(t, 1, func(c rendezvous.Config) rendezvous.Config { return c.WithRoom(room) })
-	ctx := harness.Within(t)
+	ctx := t.Context()
 	b := w.bystanders(ctx)
 	b.carol.Attend(true)
 	next[client.Resync](b.carol)

@@ -66,7 +66,7 @@ var abuses = map[string]abuse{
 	}},
 	quota.DeviceRequests.Name: {want: wire.ErrSoon, start: func(a *abuser) (func() error, func()) {
 		n := a.member(0, "asks")
-		return a.sixteen(2*quota.DeviceRequests.Burst, func() error {
+		return a.sixteen(quota.DeviceRequests.Burst, func() error {
 			return a.ask(n, &pb.Request{Kind: &pb.Request_Hello{Hello: &pb.Hello{}}})
 		}), nil
 	}},

@@ -84,9 +84,9 @@ type pair struct {
 	of peer.ID
 }
 
-func newAllowances() allowances {
+func newAllowances(requests quota.Limit) allowances {
 	return allowances{
-		requests:  newAllowance[peer.ID](quota.DeviceRequests, trackedKeys),
+		requests:  newAllowance[peer.ID](requests, trackedKeys),
 		strangers: newAllowance[peer.ID](quota.StrangerRequests, trackedKeys),
 		beats:     newAllowance[peer.ID](quota.DeviceBeatFrames, trackedKeys),
 		signUps:   newAllowance[struct{}](quota.SignUps, 1),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tryst-chat/tryst/rendezvous/cluster"
 	"github.com/tryst-chat/tryst/rendezvous/provision"
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 )
 
@@ -53,9 +54,11 @@ type Config struct {
 	// Logger may be nil. No account's name and no secret is logged.
 	Logger *slog.Logger
 
-	// Set by tests only; zero stands for maxConns and strangerGrace.
-	conns int
-	grace time.Duration
+	// Set by tests only; zero stands for maxConns, strangerGrace and
+	// quota.DeviceRequests.
+	conns    int
+	grace    time.Duration
+	requests quota.Limit
 }
 
 // LoadDir reads a server's folder as provision.Init wrote it. The server's
@@ -94,7 +97,7 @@ func (c Config) complete(now time.Time) (Config, error) {
 	if len(c.Listen) == 0 {
 		return c, errors.New("rendezvous: at least one address to listen on is needed")
 	}
-	c.conns, c.grace = cmp.Or(c.conns, maxConns), cmp.Or(c.grace, strangerGrace)
+	c.conns, c.grace, c.requests = cmp.Or(c.conns, maxConns), cmp.Or(c.grace, strangerGrace), cmp.Or(c.requests, quota.DeviceRequests)
 	if c.Disk == nil {
 		c.Disk = diskOf
 	}

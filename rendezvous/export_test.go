@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/libp2p/go-libp2p/core/network"
+
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 )
 
 // Propose has a command replicated without a request, as a measure of what
@@ -17,6 +19,16 @@ func (s *Server) Propose(ctx context.Context, command []byte) error {
 // have no time to log in when it is short of it.
 func (c Config) WithRoom(conns int) Config {
 	c.conns, c.grace = conns, 1
+	return c
+}
+
+// WithFewRequests lets each device ask for a part of what it may, so that a slow
+// machine can ask for more.
+func (c Config) WithFewRequests() Config {
+	const part = 4
+	c.requests = quota.DeviceRequests
+	c.requests.Burst /= part
+	c.requests.Rate /= part
 	return c
 }
 

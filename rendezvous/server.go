@@ -77,7 +77,7 @@ func New(cfg Config) (*Server, error) {
 		auth:    auth.NewServer(cfg.Server.Secrets),
 		mint:    terms.NewMint(cfg.Server.Secrets.ChallengeKey()),
 		guesses: guesses{limiter: auth.NewLimiter()},
-		allowed: newAllowances(),
+		allowed: newAllowances(cfg.requests),
 		bench:   newBench(),
 		refused: newRefusals(),
 		streams: make(chan incoming),

@@ -41,7 +41,7 @@ func TestLimitedForTheMoment(t *testing.T) {
 	}
 
 	st.servers[0].says(func(*pb.Request) *pb.Response { return refusal(wire.ErrSoon) })
-	ctx, cancel := context.WithTimeout(harness.Within(t), 2*limitedLeast)
+	ctx, cancel := context.WithTimeout(harness.Within(t), 16*limitedLeast)
 	defer cancel()
 	if err := c.Withdraw(ctx); !errors.Is(err, wire.ErrSoon) || ctx.Err() != nil {
 		t.Errorf("who has no time to wait is told %v", err)
