@@ -15,7 +15,6 @@ import (
 
 	"github.com/tryst-chat/tryst/rendezvous/circuit"
 	"github.com/tryst-chat/tryst/rendezvous/cluster"
-	"github.com/tryst-chat/tryst/rendezvous/quota"
 )
 
 // protectTag keeps the connection manager from cutting other servers.
@@ -27,11 +26,9 @@ func newHost(cfg Config, refused refusals) (host.Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rendezvous: limits: %w", err)
 	}
-	// Far above libp2p's own mark, which cuts idle clients at 192. Protected are
-	// balancers, other servers, and devices that hold a beat stream.
-	many := cfg.conns * quota.IdleConns.Burst / quota.ServerConns
-	few := many - cfg.conns/8
-	conns, err := connmgr.NewConnManager(few, many, connmgr.WithGracePeriod(cfg.grace), connmgr.WithSilencePeriod(trimInterval))
+	// It only knows who is protected: balancers, other servers, and devices that hold a
+	// beat stream. Its marks are out of reach; libp2p's own cut idle clients at 192.
+	conns, err := connmgr.NewConnManager(cfg.conns, cfg.conns)
 	if err != nil {
 		return nil, fmt.Errorf("rendezvous: limits: %w", err)
 	}

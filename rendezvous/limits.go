@@ -22,10 +22,10 @@ import (
 const (
 	// Connections of all: see quota.ServerConns. From quota.IdleConns on strangers give
 	// way, once they have had strangerGrace to log in: a sign-up on a slow phone takes
-	// five seconds. trimInterval is how often it is looked.
+	// five seconds. roomInterval is how often it is looked.
 	maxConns      = quota.ServerConns
 	strangerGrace = 10 * time.Second
-	trimInterval  = time.Second
+	roomInterval  = time.Second
 	// maxTransient bounds connections and streams that have not yet said whose
 	// and what they are: 1,000 clients that come back at once had 635.
 	maxTransient = 4_000

@@ -244,6 +244,7 @@ func (s *Server) runFront(ctx context.Context) error {
 	group.Go(func() error { return s.presence.Run(ctx) })
 	group.Go(func() error { return s.keepIntroduced(ctx) })
 	group.Go(func() error { return s.keepMembership(ctx) })
+	group.Go(func() error { return s.keepRoom(ctx) })
 	group.Go(func() error { return s.awaitLeave(ctx) })
 	group.Go(func() error { return s.serveHTTP(ctx) })
 	group.Go(func() error { return s.serveAdmin(ctx) })

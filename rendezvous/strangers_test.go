@@ -41,7 +41,9 @@ func notIn(err error) map[string]error {
 var rules = map[protoreflect.Name]rule{
 	"hello": {ask: func(*victim, *node) *pb.Request { return &pb.Request{Kind: &pb.Request_Hello{Hello: &pb.Hello{}}} }},
 	// What signing up takes is for who has no account.
-	"get_terms": {ask: func(*victim, *node) *pb.Request { return &pb.Request{Kind: &pb.Request_GetTerms{GetTerms: &pb.GetTerms{}}} }},
+	"get_terms": {ask: func(*victim, *node) *pb.Request {
+		return &pb.Request{Kind: &pb.Request_GetTerms{GetTerms: &pb.GetTerms{}}}
+	}},
 	"start_registration": {stranger: wire.ErrNameTaken, member: wire.ErrNameTaken, ask: func(v *victim, _ *node) *pb.Request {
 		_, request, err := auth.RegistrationStart([]byte(password))
 		v.must(err)

@@ -53,7 +53,7 @@ var (
 	}
 	IdleConns = Limit{
 		Name: "connections before strangers give way", Of: Strangers, At: AtServer, Burst: ServerConns * 3 / 4,
-		Then: "those that are not logged in are closed, the idle first, until an eighth of all has room again",
+		Then: "those that are not logged in are closed, the oldest first, until an eighth of all has room again",
 		Why: "a device that is logged in keeps its place whoever else comes, and there is room for 3,000 new ones " +
 			"in the ten seconds that a stranger is given to log in",
 	}
