@@ -80,6 +80,10 @@ func (c Config) complete(now time.Time) (Config, error) {
 		return c, errors.New("rendezvous: a key and a folder are needed")
 	}
 	certificate, err := record.VerifyCertificate(c.Server.Certificate, c.Server.ClusterKey, now)
+	if errors.Is(err, record.ErrExpired) {
+		return c, fmt.Errorf("this server's certificate does not hold now: %w, and this machine's clock says %s; set the clock if it is wrong (timedatectl set-ntp true), else make a new certificate with \"rendezvous renew\"",
+			err, now.UTC().Format(time.DateTime))
+	}
 	if err != nil {
 		return c, fmt.Errorf("this server's certificate does not hold with its cluster.pub: %w; put the cluster's own cluster.pub into its folder, or make a new certificate with \"rendezvous renew\"", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
@@ -44,6 +46,10 @@ func newHost(cfg Config, refused refusals) (host.Host, error) {
 		// which nobody here needs.
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(quic.NewTransport),
+		// Noise first: TLS, as libp2p has it, ends where clocks are more than an hour apart,
+		// and then no server could tell another one that its clock is wrong.
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		// Identify tells these addresses to nodes: a server's own would be of
 		// no use to them and nobody's business.
 		libp2p.AddrsFactory(func([]ma.Multiaddr) []ma.Multiaddr { return reached }),

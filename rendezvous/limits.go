@@ -79,6 +79,12 @@ const (
 	describeTimeout = 2 * time.Second
 	memberTimeout   = 5 * time.Second
 	leaveTimeout    = 30 * time.Second
+	// A clock that is wrong is given clockPatience before the server leaves for it: a machine
+	// that has slept sets its own within seconds of waking up. What another one's showed is
+	// forgotten after clockMemory, in which it is asked three times; by a clock that is set
+	// meanwhile it means nothing.
+	clockPatience = 10 * time.Second
+	clockMemory   = 4 * memberInterval
 	// maxMembers bounds a frame about the members: a large cluster's, with addresses.
 	maxMembers = 128 << 10
 	// A server has at most maxServerAddrs addresses, each of maxServerAddr bytes: its

@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/tryst-chat/tryst/rendezvous/clock"
 	"github.com/tryst-chat/tryst/rendezvous/cluster"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
@@ -80,7 +81,9 @@ func (s *Server) serveMembers(ctx context.Context, stream network.Stream) {
 		stream.Reset()
 		return
 	}
-	if err := wire.WriteFrame(stream, s.answerServer(ctx, stream.Conn().RemotePeer(), req)); err != nil {
+	reply := s.answerServer(ctx, stream.Conn().RemotePeer(), req)
+	reply.Clock = time.Now().UnixMilli() // beside any refusal: the clock may be the reason for it
+	if err := wire.WriteFrame(stream, reply); err != nil {
 		stream.Reset()
 		return
 	}
@@ -258,12 +261,17 @@ func (s *Server) askServer(ctx context.Context, server cluster.Server, req *pb.S
 	}
 	stop := context.AfterFunc(ctx, func() { stream.Reset() })
 	defer func() { stop(); stream.Reset() }()
+	sent := time.Now()
 	if err := wire.WriteFrame(stream, req); err != nil {
 		return nil, err
 	}
 	reply := new(pb.ServerReply)
 	if err := wire.NewReader(stream, maxMembers).Read(reply); err != nil {
 		return nil, err
+	}
+	// Before its certificate is looked at, which may not be of this time by a wrong clock.
+	if there, received := reply.GetClock(), time.Now(); there != 0 { // an older version does not say
+		s.clocks.hear(server.ID, clock.Measure(sent, time.UnixMilli(there), received), received)
 	}
 	// Even who speaks under a key that the folder or the log names shows that it is
 	// certified, since what it says is believed.
@@ -344,7 +352,8 @@ func final(err error) bool {
 
 // keepMembership belongs to the cluster until ctx ends: it asks to be let in, and
 // says where it is when it has moved; it makes the members known to each other as
-// they come and go; and it returns ErrRetired when this server was taken out.
+// they come and go; and it returns ErrRetired when this server was taken out, and another
+// error when its clock is wrong.
 func (s *Server) keepMembership(ctx context.Context) error {
 	ticker := time.NewTicker(memberInterval)
 	defer ticker.Stop()
@@ -367,6 +376,11 @@ func (s *Server) keepMembership(ctx context.Context) error {
 			s.log.Warn("this server is not yet one that votes and knows its leader", "err", err)
 		}
 		s.describe(ctx, s.others()) // they see the certificate, and need not know this server from their log
+		if err := s.checkClock(); err != nil && !s.isLeaving() {
+			s.log.Error("leaving the others", "err", err)
+			s.drain(ctx)
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return nil

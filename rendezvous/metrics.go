@@ -64,6 +64,8 @@ func (s *Server) newMetrics() *metrics {
 			func() float64 { disk, _ := s.cfg.Disk(s.cfg.Dir); return float64(disk.Free) }),
 		gauge("tryst_rendezvous_certificate_expiry_timestamp_seconds", "When this server's certificate ends.",
 			func() float64 { return float64(s.certificate.Until.Unix()) }),
+		gauge("tryst_rendezvous_clock_offset_seconds", "How far this server's clock is ahead of the other servers', as far as it is known.",
+			func() float64 { return s.clocks.now().Ahead.Seconds() }),
 		gauge("tryst_rendezvous_accounts", "Accounts in the directory.",
 			func() float64 { return float64(s.size().Accounts) }),
 		gauge("tryst_rendezvous_groups", "Groups in the directory.",

@@ -20,6 +20,7 @@ import (
 
 	"github.com/tryst-chat/tryst/rendezvous/attach"
 	"github.com/tryst-chat/tryst/rendezvous/auth"
+	"github.com/tryst-chat/tryst/rendezvous/clock"
 	"github.com/tryst-chat/tryst/rendezvous/cluster"
 	"github.com/tryst-chat/tryst/rendezvous/presence"
 	"github.com/tryst-chat/tryst/rendezvous/record"
@@ -53,6 +54,7 @@ type Server struct {
 	leaving chan struct{} // closed when the drain begins
 	drained sync.Once
 	roster  roster
+	clocks  clocks
 	moved   chan struct{} // the members may have changed; holds one
 	leave   sync.Once
 	left    chan error // one: this server was taken out, on its operator's word; or what came in between
@@ -199,8 +201,10 @@ func (s *Server) MetricsAddr() string {
 }
 
 // Ready reports whether the server takes new nodes: it has a leader, has caught
-// up and is not leaving.
-func (s *Server) Ready() bool { return !s.isLeaving() && s.cluster.Ready() }
+// up, is not leaving, and its clock is not wrong.
+func (s *Server) Ready() bool {
+	return !s.isLeaving() && s.clocks.now().State != clock.Wrong && s.cluster.Ready()
+}
 
 func (s *Server) isLeaving() bool {
 	select {
@@ -213,7 +217,8 @@ func (s *Server) isLeaving() bool {
 
 // Run serves until ctx ends. Then it sends its nodes away, hands over the
 // leadership, and returns when all has ended. It returns earlier with an error
-// if the state can not be written any more. The Server is closed afterwards.
+// if the state can not be written any more, or its clock is wrong. The Server is
+// closed afterwards.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.close()
 	// Two lives beside ctx's: the front serves nodes until they were sent away,

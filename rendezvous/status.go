@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+
+	"github.com/tryst-chat/tryst/rendezvous/clock"
 )
 
 // Status is what an operator asks a server for. Its JSON form is that of
@@ -41,6 +43,10 @@ type Status struct {
 	DiskSize uint64 `json:"disk_size,omitempty"` // of the disk that the state lies on, in bytes
 	DiskFree uint64 `json:"disk_free,omitempty"`
 
+	Clock       string  `json:"clock"`                  // "unknown", "good", "apart", "off" or "wrong": see package clock
+	ClockOffset float64 `json:"clock_offset"`           // how far it is ahead of the other servers', in seconds
+	ClockNotice string  `json:"clock_notice,omitempty"` // what is the matter with it, in words
+
 	Answers bool `json:"-"` // set by Servers: this is what the server says itself
 }
 
@@ -57,6 +63,11 @@ func (s *Server) Status() (Status, error) {
 		Sessions: s.hub.len(), Online: s.presence.Len(), Balancers: s.attachment.Attached(),
 		Letters: mail.Letters, LetterBytes: mail.Bytes, GroupLetters: mail.GroupLetters, GroupBytes: mail.GroupBytes,
 		NoMail: s.noMail(),
+	}
+	judged := s.clocks.now()
+	status.Clock, status.ClockOffset, status.ClockNotice = judged.State.String(), judged.Ahead.Seconds(), misset(judged)
+	if judged.State == clock.Wrong {
+		status.Obstacle = "its " + status.ClockNotice
 	}
 	if s.isLeaving() {
 		status.Obstacle = "it is leaving"

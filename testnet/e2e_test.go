@@ -74,7 +74,9 @@ func (s *shared) close() error {
 // own starts a testnet for one test that breaks things.
 func own(t *testing.T, config testnet.Config) *testnet.Testnet {
 	t.Helper()
-	config.Bin = suite.bin(t)
+	if config.Bin == "" {
+		config.Bin = suite.bin(t)
+	}
 	net, err := testnet.Start(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)

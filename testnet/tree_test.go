@@ -47,7 +47,7 @@ var directions = []direction{
 // values, and what they do can be replayed.
 var pure = []string{
 	"node/account", "node/causal", "node/crypto", "node/group", "node/key", "node/outbox", "node/roster", "node/session", "node/transfer", "node/wire",
-	"rendezvous/auth", "rendezvous/directory", "rendezvous/quota", "rendezvous/record", "rendezvous/terms", "rendezvous/wire",
+	"rendezvous/auth", "rendezvous/clock", "rendezvous/directory", "rendezvous/quota", "rendezvous/record", "rendezvous/terms", "rendezvous/wire",
 	"balancer/pool", "cmd/tryst/command", "testnet/scenario/check", "testnet/linear/check",
 }
 

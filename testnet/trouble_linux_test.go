@@ -1,14 +1,12 @@
 package testnet_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tryst-chat/tryst/testnet"
 	"github.com/tryst-chat/tryst/testnet/confine"
@@ -192,19 +190,7 @@ func TestServersDiskIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.do("create crowded", testnet.Event{Event: "created"})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if net.Lost(ctx, map[string]bool{}) != third.Name {
-		t.Fatal("the server does not leave")
-	}
-	if status, _ := third.ExitStatus(); status != 1 {
-		t.Errorf("it ended with status %d", status)
-	}
-	for _, part := range []string{"rendezvous: this server leaves the others: the disk is nearly full", data, "make room there and start the server again"} {
-		if words := third.LastWords(); !strings.Contains(words, part) {
-			t.Errorf("it says nothing of %q: %s", part, words)
-		}
-	}
+	leaves(t, net, third, "rendezvous: this server leaves the others: the disk is nearly full", data, "make room there and start the server again")
 	refusesToStart(t, third, "still full", "the disk is nearly full")
 	u.do("create without", testnet.Event{Event: "created"})
 	if err := errors.Join(disk.Free(), third.Start(t.Context()), net.Ready(t.Context())); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tryst-chat/tryst/rendezvous"
+	"github.com/tryst-chat/tryst/rendezvous/clock"
 )
 
 const statusHelp = `Ask a running server how it is: whether it takes nodes, who leads, and how much
@@ -109,20 +110,28 @@ func clusterStatus(ctx context.Context, out io.Writer, dir string, asJSON bool) 
 func table(all []rendezvous.Status) string {
 	var out strings.Builder
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SERVER\tROLE\tBEHIND\tDEVICES\tDISK FREE\tVERSION\tNODES")
+	fmt.Fprintln(w, "SERVER\tROLE\tBEHIND\tDEVICES\tDISK FREE\tCLOCK\tVERSION\tNODES")
 	var last uint64 // of all logs
 	for _, s := range all {
 		last = max(last, s.Log)
 	}
 	for _, s := range all {
 		if s.State == "" {
-			fmt.Fprintf(w, "%s\t%s\t\t\t\t\t%s\n", s.Name, role(s), s.Obstacle)
+			fmt.Fprintf(w, "%s\t%s\t\t\t\t\t\t%s\n", s.Name, role(s), s.Obstacle)
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", s.Name, role(s), last-s.Handled, s.Sessions, size(s.DiskFree), s.Version, taken(s))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", s.Name, role(s), last-s.Handled, s.Sessions, size(s.DiskFree), offset(s), s.Version, taken(s))
 	}
 	w.Flush() // a strings.Builder takes everything
 	return out.String()
+}
+
+// offset is how far a server's clock is ahead, where somebody should know.
+func offset(s rendezvous.Status) string {
+	if s.ClockNotice == "" {
+		return s.Clock
+	}
+	return fmt.Sprintf("%+.0f s", s.ClockOffset)
 }
 
 func role(s rendezvous.Status) string {
@@ -179,8 +188,20 @@ func words(s rendezvous.Status) string {
 	line("devices", "%d at this server, %d online in all", s.Sessions, s.Online)
 	line("balancers", "%d", s.Balancers)
 	line("disk", "%s free of %s", size(s.DiskFree), size(s.DiskSize))
+	line("clock", "%s", agreement(s))
 	line("version", "%s", s.Version)
 	return out.String()
+}
+
+func agreement(s rendezvous.Status) string {
+	switch {
+	case s.ClockNotice != "":
+		return "this server's " + s.ClockNotice
+	case s.Clock == clock.Good.String():
+		return fmt.Sprintf("good: most servers' are within %v", clock.Notice)
+	default:
+		return "unknown: too few servers answer to compare it with"
+	}
 }
 
 func mail(s rendezvous.Status) string {

@@ -2,23 +2,16 @@ package scenario
 
 import (
 	"context"
-	_ "embed"
-	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tryst-chat/tryst/testnet"
+	"github.com/tryst-chat/tryst/testnet/wrongclock"
 )
 
-// clock has clocks jump while people talk. No clock of a machine can be set for one
-// program alone, and programs that ask the kernel without a C library cannot be lied
-// to from outside. So the programs are built with a package time in which Now adds
-// what a file says; nothing of the project is changed for it.
+// clock has clocks jump while people talk. Servers leave only if theirs stays wrong for
+// longer than that.
 var clock = Scenario{
 	Name:     "clock",
 	About:    "clocks of people and of the leader jump by hours and days while people talk (builds everything anew)",
@@ -38,71 +31,21 @@ var clock = Scenario{
 	},
 }
 
-// shiftedClock is what is added to package time.
-//
-//go:embed testdata/clock/shifted.go
-var shiftedClock []byte
-
-// clockVariable is where the programs are told which file says by how much their
-// clock is wrong.
-const clockVariable = "TRYST_SCENARIO_CLOCK"
-
 // setClocks builds the programs, and gives each account, server and balancer a clock
 // of its own.
 func setClocks(ctx context.Context, s *stage) error {
-	overlay, err := clockOverlay(ctx, s.dir)
-	if err != nil {
-		return err
-	}
-	s.say("building programs whose clocks can jump, with everything that they need: this takes minutes")
+	s.say("building programs whose clocks can be wrong, with everything that they need: this takes minutes")
 	s.config.Bin = filepath.Join(s.dir, "bin")
-	if err := testnet.Build(ctx, s.config.Bin, "-overlay", overlay); err != nil {
+	if err := wrongclock.Build(ctx, s.config.Bin); err != nil {
 		return err
 	}
-	own := func(name string) testnet.Place {
-		return testnet.Place{Enter: []string{"env", clockVariable + "=" + s.clockOf(name)}}
-	}
+	own := func(name string) testnet.Place { return s.clockOf(name).Place() }
 	s.config.Place, s.seat = own, own
 	return nil
 }
 
-func (s *stage) clockOf(name string) string { return filepath.Join(s.dir, "clock-"+name) }
-
-// clockOverlay writes what go build's -overlay takes, and returns its path.
-func clockOverlay(ctx context.Context, dir string) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
-	if err != nil {
-		return "", fmt.Errorf("scenario: to build programs whose clocks can jump takes Go: %w", err)
-	}
-	source := filepath.Join(strings.TrimSpace(string(out)), "src", "time")
-	now, err := os.ReadFile(filepath.Join(source, "time.go"))
-	if err != nil {
-		return "", fmt.Errorf("scenario: package time: %w", err)
-	}
-	before, after, ok := strings.Cut(string(now), "\nfunc Now() Time {")
-	shifted := strings.Replace(after, "runtimeNow()", "shiftedNow()", 1)
-	if body, _, _ := strings.Cut(after, "\n}"); !ok || !strings.Contains(body, "runtimeNow()") {
-		return "", fmt.Errorf("scenario: time.Now of this Go is not as it was: %s", source)
-	}
-	replace := make(map[string]string)
-	for name, content := range map[string][]byte{
-		"time.go": []byte(before + "\nfunc Now() Time {" + shifted), "shifted.go": shiftedClock,
-	} {
-		replacement := filepath.Join(dir, "overlay-"+name)
-		if err := os.WriteFile(replacement, content, 0o600); err != nil {
-			return "", fmt.Errorf("scenario: %w", err)
-		}
-		replace[filepath.Join(source, name)] = replacement
-	}
-	table, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", fmt.Errorf("scenario: %w", err)
-	}
-	path := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(path, table, 0o600); err != nil {
-		return "", fmt.Errorf("scenario: %w", err)
-	}
-	return path, nil
+func (s *stage) clockOf(name string) wrongclock.Clock {
+	return wrongclock.Clock(filepath.Join(s.dir, "clock-"+name))
 }
 
 // jump has the clock of all devices of a person jump, and jump back; what a device then
@@ -138,16 +81,10 @@ func (s *stage) jumpLeader(by time.Duration) fault {
 }
 
 func (s *stage) jumping(name string, by time.Duration) victim {
-	set := func(by time.Duration) error {
-		path := s.clockOf(name)
-		if err := os.WriteFile(path+".new", []byte(strconv.Itoa(int(by.Seconds()))), 0o600); err != nil {
-			return fmt.Errorf("scenario: %w", err)
-		}
-		return os.Rename(path+".new", path)
-	}
+	clock := s.clockOf(name)
 	return victim{
 		name: fmt.Sprintf("%s, %+.0f h", name, by.Hours()),
-		harm: func(context.Context) error { return set(by) },
-		heal: func(context.Context) error { return set(0) },
+		harm: func(context.Context) error { return clock.Set(by) },
+		heal: func(context.Context) error { return clock.Set(0) },
 	}
 }

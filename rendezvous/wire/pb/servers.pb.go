@@ -296,6 +296,7 @@ type ServerReply struct {
 	Leader        []byte                 `protobuf:"bytes,3,opt,name=leader,proto3" json:"leader,omitempty"`           // peer ID, empty: unknown
 	Certificate   []byte                 `protobuf:"bytes,4,opt,name=certificate,proto3" json:"certificate,omitempty"` // of the one that answers
 	Status        []byte                 `protobuf:"bytes,5,opt,name=status,proto3" json:"status,omitempty"`           // to Describe: rendezvous.Status as JSON
+	Clock         int64                  `protobuf:"varint,6,opt,name=clock,proto3" json:"clock,omitempty"`            // what time it is there: milliseconds since 1970 UTC
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -363,6 +364,13 @@ func (x *ServerReply) GetStatus() []byte {
 		return x.Status
 	}
 	return nil
+}
+
+func (x *ServerReply) GetClock() int64 {
+	if x != nil {
+		return x.Clock
+	}
+	return 0
 }
 
 // ServerError is why not.
@@ -505,13 +513,14 @@ const file_servers_proto_rawDesc = "" +
 	"\x06server\x18\x01 \x01(\fR\x06server\x12\x14\n" +
 	"\x05check\x18\x02 \x01(\bR\x05check\"\n" +
 	"\n" +
-	"\bDescribe\"\xce\x01\n" +
+	"\bDescribe\"\xe4\x01\n" +
 	"\vServerReply\x126\n" +
 	"\x05error\x18\x01 \x01(\v2 .tryst.rendezvous.v1.ServerErrorR\x05error\x125\n" +
 	"\aservers\x18\x02 \x03(\v2\x1b.tryst.rendezvous.v1.MemberR\aservers\x12\x16\n" +
 	"\x06leader\x18\x03 \x01(\fR\x06leader\x12 \n" +
 	"\vcertificate\x18\x04 \x01(\fR\vcertificate\x12\x16\n" +
-	"\x06status\x18\x05 \x01(\fR\x06status\"9\n" +
+	"\x06status\x18\x05 \x01(\fR\x06status\x12\x14\n" +
+	"\x05clock\x18\x06 \x01(\x03R\x05clock\"9\n" +
 	"\vServerError\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\"h\n" +

@@ -1,5 +1,5 @@
 // This file becomes part of the standard library's package time in programs whose
-// clocks jump: see clock.go of package scenario.
+// clocks jump: see package wrongclock.
 
 package time
 
@@ -23,7 +23,7 @@ func shiftedNow() (sec int64, nsec int32, mono int64) {
 }
 
 func init() {
-	name, ok := syscall.Getenv("TRYST_SCENARIO_CLOCK")
+	name, ok := syscall.Getenv("TRYST_WRONG_CLOCK")
 	if !ok {
 		return
 	}
