@@ -70,6 +70,8 @@ const (
 	// drainTimeout is how long a server that leaves waits for its nodes to go
 	// elsewhere, which they do at once when their next beat says so.
 	drainTimeout = 2 * time.Second
+	// hostTimeout is how long it waits then for its connections to be closed.
+	hostTimeout = 5 * time.Second
 	// A server looks every memberInterval whether it belongs to the cluster, and how
 	// the others are; one that does not answer within describeTimeout is as good as
 	// gone. memberTimeout bounds what changes the membership: a wait for a quorum's

@@ -109,7 +109,7 @@ func (s *Server) answerServer(ctx context.Context, from peer.ID, req *pb.ServerR
 	case *pb.ServerRequest_Remove:
 		err = s.takeOut(ctx, from, peer.ID(m.Remove.GetServer()), m.Remove.GetCheck())
 	case *pb.ServerRequest_Join:
-		err = s.admit(certificate, m.Join)
+		err = s.admit(ctx, certificate, m.Join)
 	case *pb.ServerRequest_Describe:
 		var status Status
 		if status, err = s.Status(); err == nil {
@@ -152,12 +152,12 @@ func texts(addrs []ma.Multiaddr) []string {
 }
 
 // admit lets a server in, or notes where it is now.
-func (s *Server) admit(certificate record.Certificate, m *pb.Join) error {
+func (s *Server) admit(ctx context.Context, certificate record.Certificate, m *pb.Join) error {
 	addrs, err := parseAddresses(m.GetAddresses())
 	if err != nil || len(addrs) == 0 {
 		return errors.Join(&refusedError{"its addresses are none"}, err)
 	}
-	return s.cluster.Admit(cluster.Server{ID: certificate.Server, Name: certificate.Name, Addresses: addrs}, m.GetApplied())
+	return s.cluster.Admit(ctx, cluster.Server{ID: certificate.Server, Name: certificate.Name, Addresses: addrs}, m.GetApplied())
 }
 
 func parseAddresses(texts []string) ([]ma.Multiaddr, error) {
@@ -187,7 +187,7 @@ func (s *Server) takeOut(ctx context.Context, from, id peer.ID, check bool) erro
 	if err := s.dispensable(ctx, id); err != nil || check {
 		return err
 	}
-	return s.cluster.Remove(id)
+	return s.cluster.Remove(ctx, id)
 }
 
 // dispensable refuses to take out a server without which no majority of the others
@@ -424,7 +424,7 @@ func (s *Server) Leave(ctx context.Context) error {
 		return err
 	}
 	s.drain(ctx)
-	if err := s.cluster.HandOver(); err != nil {
+	if err := s.cluster.HandOver(ctx); err != nil {
 		s.log.Warn("the leadership could not be handed over", "err", err)
 	}
 	err := s.askLeader(ctx, request(false))

@@ -339,5 +339,19 @@ func (s *Server) close() error {
 	if s.host == nil {
 		return nil
 	}
-	return s.host.Close()
+	return s.closeHost()
+}
+
+// closeHost waits, within a bound, for whoever still serves a stream.
+func (s *Server) closeHost() error {
+	closed := make(chan error, 1)
+	go func() { closed <- s.host.Close() }()
+	timer := time.NewTimer(hostTimeout)
+	defer timer.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("rendezvous: connections are still open after %v", hostTimeout)
+	}
 }

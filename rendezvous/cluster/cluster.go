@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
@@ -56,6 +57,7 @@ func New(cfg Config) (*Cluster, error) {
 		cfg.Vouched = func(peer.ID) bool { return false }
 	}
 	cfg.tick, cfg.patience = cmp.Or(cfg.tick, tickInterval), cmp.Or(cfg.patience, leaderPatience)
+	cfg.ending = cmp.Or(cfg.ending, shutdownTimeout)
 	c := &Cluster{
 		cfg: cfg, self: cfg.Host.ID(),
 		barriers: make(chan chan<- error, barrierQueue),
@@ -144,10 +146,14 @@ func (c *Cluster) Directory() *directory.Directory { return c.directory }
 // if it has it, and closes everything. It returns earlier if log or state can
 // not be written any more (a full disk): the server must leave then.
 func (c *Cluster) Run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, c.Close()) }()
+	defer func() {
+		if !errors.Is(err, errStuck) {
+			err = errors.Join(err, c.Close())
+		}
+	}()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r, err := c.start()
+	r, transport, err := c.start()
 	if err != nil {
 		return err
 	}
@@ -165,15 +171,38 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 		err = fmt.Errorf("this server leaves the others: %w", err)
 		c.cfg.Logger.Error("leaving", "error", err)
 	}
-	c.handOver(r)
+	c.handOver(ctx, r)
 	cancel()
-	err = errors.Join(err, r.Shutdown().Error()) // the transport's streams end with it
-	serving.Wait()
-	return err
+	return errors.Join(err, c.shutDown(r, transport, &serving))
+}
+
+// errStuck is for what does not end: a disk that does not answer, for one. Log and state
+// are left as they are then, as by a power cut, since something may yet write to them.
+var errStuck = errors.New("cluster: something is still at work on the log and the state, which are left as they are; whatever was acknowledged is on the disk")
+
+// shutDown ends Raft and what serves beside it.
+func (c *Cluster) shutDown(r *raft.Raft, transport *raft.NetworkTransport, serving *sync.WaitGroup) error {
+	ended := make(chan error, 1)
+	go func() {
+		serving.Wait() // while there is still a Raft that answers
+		raftEnds := r.Shutdown()
+		// Raft itself would close its streams only when all its goroutines have ended, of
+		// which one that takes or sends a snapshot may wait on a stream for minutes.
+		err := transport.Close()
+		ended <- errors.Join(raftEnds.Error(), err)
+	}()
+	timer := time.NewTimer(c.cfg.ending)
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-timer.C:
+		return errStuck
+	}
 }
 
 // start starts Raft.
-func (c *Cluster) start() (*raft.Raft, error) {
+func (c *Cluster) start() (*raft.Raft, *raft.NetworkTransport, error) {
 	logger := c.cfg.Logger
 	for _, s := range c.cfg.Servers {
 		logger.Info("server of the cluster", "name", s.Name, "peer", s.ID, "self", s.ID == c.self)
@@ -185,7 +214,7 @@ func (c *Cluster) start() (*raft.Raft, error) {
 	if c.cfg.Bootstrap {
 		err := raft.BootstrapCluster(conf, log, c.log, c.snapshots, transport, c.cfg.first())
 		if err != nil && !errors.Is(err, raft.ErrCantBootstrap) { // that one: there is state
-			return nil, errors.Join(fmt.Errorf("cluster: bootstrap: %w", err), transport.Close())
+			return nil, nil, errors.Join(fmt.Errorf("cluster: bootstrap: %w", err), transport.Close())
 		}
 	}
 	r, err := raft.NewRaft(conf, &machine{
@@ -193,18 +222,20 @@ func (c *Cluster) start() (*raft.Raft, error) {
 		onApply: c.cfg.OnApply, onMembers: c.cfg.OnMembers, space: c.space, fail: c.fail,
 	}, log, c.log, c.snapshots, transport)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cluster: start: %w", err), transport.Close())
+		return nil, nil, errors.Join(fmt.Errorf("cluster: start: %w", err), transport.Close())
 	}
-	return r, nil
+	return r, transport, nil
 }
 
 // handOver gives the leadership away before leaving, so that nobody has to wait
 // for an election.
-func (c *Cluster) handOver(r *raft.Raft) {
+func (c *Cluster) handOver(ctx context.Context, r *raft.Raft) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handOverTimeout)
+	defer cancel()
 	if r.State() != raft.Leader || voters(membersOf(r)) < 2 {
 		return
 	}
-	if err := r.LeadershipTransfer().Error(); err != nil {
+	if err := answer(ctx, r.LeadershipTransfer()); err != nil {
 		c.cfg.Logger.Warn("the leadership could not be handed over", "error", err)
 	}
 }

@@ -58,6 +58,7 @@ type Config struct {
 	elections time.Duration // electionTimeout unless a test wants none by chance
 	patience  time.Duration // leaderPatience unless a test runs on a busy machine
 	tick      time.Duration // tickInterval unless a test is in a hurry
+	ending    time.Duration // shutdownTimeout unless a test is in a hurry
 }
 
 func (c *Config) validate() error {

@@ -76,6 +76,7 @@ type trio struct {
 	elections time.Duration // Config.elections
 	tick      time.Duration // Config.tick
 	patience  time.Duration // Config.patience; harness.Timeout if zero
+	ending    time.Duration // Config.ending
 	members   []Server
 	servers   []*server
 }
@@ -147,7 +148,7 @@ func (c *trio) config(s *server) Config {
 		Host: s.host, Dir: s.dir, Servers: c.members, Bootstrap: true,
 		Logger: slog.New(slog.DiscardHandler), OnApply: s.events.add,
 		Free:      func() (uint64, error) { return s.free.Load(), nil },
-		elections: c.elections, patience: cmp.Or(c.patience, harness.Timeout), tick: c.tick,
+		elections: c.elections, patience: cmp.Or(c.patience, harness.Timeout), tick: c.tick, ending: c.ending,
 	}
 }
 

@@ -39,6 +39,12 @@ const (
 	// is frozen answers nothing and refuses nothing: a proposal that waits for
 	// it must get to the next one well within wire.RequestTimeout.
 	forwardTimeout = 2 * time.Second
+	// A server that ends gives its leadership away within handOverTimeout, which takes Raft
+	// an election's time, and Raft ends within shutdownTimeout, which takes the sync to disk
+	// that is under way; both with time for a machine that has much else to do. Together with
+	// what package rendezvous waits for they are below the 30 s that service managers give.
+	handOverTimeout = 2 * time.Second
+	shutdownTimeout = 8 * time.Second
 	// frameOverhead is what a forwarded command's frame has beside it.
 	frameOverhead = 64
 	// barrierQueue is how many reads may wait for the next shared barrier.

@@ -51,11 +51,11 @@ func TestAdmitAndRemove(t *testing.T) {
 		return Member{}, false
 	}
 	for _, name := range []string{"", "a=b", "a,b"} {
-		if err := leader.Admit(Server{ID: one.ID, Name: name, Addresses: one.Addresses}, 0); !errors.Is(err, ErrName) {
+		if err := leader.Admit(t.Context(), Server{ID: one.ID, Name: name, Addresses: one.Addresses}, 0); !errors.Is(err, ErrName) {
 			t.Errorf("under the name %q: %v", name, err)
 		}
 	}
-	if err := c.others(leader)[0].Admit(one, 0); !errors.Is(err, ErrNotLeader) {
+	if err := c.others(leader)[0].Admit(t.Context(), one, 0); !errors.Is(err, ErrNotLeader) {
 		t.Errorf("by a follower: %v", err)
 	}
 	// It lags by more than what a server may lack, so that it does not vote yet.
@@ -65,7 +65,7 @@ func TestAdmitAndRemove(t *testing.T) {
 		leader.propose(t, person.SignUp()) // again, to no effect
 	}
 	for range 2 { // again changes nothing
-		if err := leader.Admit(one, 0); err != nil {
+		if err := leader.Admit(t.Context(), one, 0); err != nil {
 			t.Fatal(err)
 		}
 		if m, ok := find(); !ok || m.Voter || m.Name != "s4" {
@@ -74,36 +74,36 @@ func TestAdmitAndRemove(t *testing.T) {
 	}
 	moved := one
 	moved.Addresses = []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/2")}
-	if err := leader.Admit(moved, 0); err != nil {
+	if err := leader.Admit(t.Context(), moved, 0); err != nil {
 		t.Fatal(err)
 	}
 	if m, _ := find(); m.Voter || m.address() != moved.address() {
 		t.Errorf("it has moved, and is %v", m)
 	}
 	thief := Server{ID: directorytest.NewKey().ID(), Name: "s4", Addresses: one.Addresses}
-	if err := leader.Admit(thief, 0); !errors.Is(err, ErrName) {
+	if err := leader.Admit(t.Context(), thief, 0); !errors.Is(err, ErrName) {
 		t.Errorf("another one of that name: %v", err)
 	}
-	if err := leader.Admit(moved, leader.Status().LastIndex); err != nil {
+	if err := leader.Admit(t.Context(), moved, leader.Status().LastIndex); err != nil {
 		t.Fatal(err)
 	}
 	if m, _ := find(); !m.Voter {
 		t.Error("it has caught up, and does not vote")
 	}
-	if err := leader.Remove(one.ID); err != nil {
+	if err := leader.Remove(t.Context(), one.ID); err != nil {
 		t.Fatal(err)
 	}
 	if m, ok := find(); ok {
 		t.Errorf("it was taken out, and is %v", m)
 	}
-	if err := leader.Remove(one.ID); !errors.Is(err, ErrNoMember) {
+	if err := leader.Remove(t.Context(), one.ID); !errors.Is(err, ErrNoMember) {
 		t.Errorf("again: %v", err)
 	}
-	if err := leader.Admit(one, leader.Status().LastIndex); !errors.Is(err, ErrRetired) {
+	if err := leader.Admit(t.Context(), one, leader.Status().LastIndex); !errors.Is(err, ErrRetired) {
 		t.Errorf("it is back: %v", err)
 	}
 	// A leader hands over instead of taking itself out.
-	if err := leader.Remove(leader.peer); !errors.Is(err, ErrNotLeader) {
+	if err := leader.Remove(t.Context(), leader.peer); !errors.Is(err, ErrNotLeader) {
 		t.Errorf("the leader itself: %v", err)
 	}
 	harness.Await(t, "another leader", func() bool {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -38,7 +39,7 @@ var (
 // address now is noted with that. Changes are made one at a time.
 //
 // The caller has checked the server's certificate.
-func (c *Cluster) Admit(s Server, applied uint64) error {
+func (c *Cluster) Admit(ctx context.Context, s Server, applied uint64) error {
 	if s.Name == "" || strings.ContainsAny(s.Name, "=,") {
 		return fmt.Errorf("%w: %q", ErrName, s.Name)
 	}
@@ -75,14 +76,14 @@ func (c *Cluster) Admit(s Server, applied uint64) error {
 	default:
 		change = r.AddNonvoter(serverID(s.ID), s.address(), 0, changeTimeout)
 	}
-	return changed("admit", s, change.Error())
+	return changed("admit", s, answer(ctx, change))
 }
 
 // Remove takes a server out, by the leader, for good: its key never comes back. The
 // leader cannot take itself out: it hands over, returns ErrNotLeader, and its
 // successor is to be asked. The caller has made sure that the rest can go on without
 // the server.
-func (c *Cluster) Remove(id peer.ID) error {
+func (c *Cluster) Remove(ctx context.Context, id peer.ID) error {
 	c.changes.Lock()
 	defer c.changes.Unlock()
 	r, err := c.leading()
@@ -98,23 +99,23 @@ func (c *Cluster) Remove(id peer.ID) error {
 		return ErrLast
 	}
 	if id == c.self {
-		return errors.Join(ErrNotLeader, changed("hand over", members[at].Server, r.LeadershipTransfer().Error()))
+		return errors.Join(ErrNotLeader, changed("hand over", members[at].Server, answer(ctx, r.LeadershipTransfer())))
 	}
 	// First that it does not come back, since it would ask to at once.
-	if _, err := c.lead(directory.RetireServer(id)); err != nil {
+	if _, err := c.lead(ctx, directory.RetireServer(id)); err != nil {
 		return err
 	}
 	c.cfg.Logger.Info("a server is taken out", "name", members[at].Name, "peer", id)
-	return changed("remove", members[at].Server, r.RemoveServer(serverID(id), 0, changeTimeout).Error())
+	return changed("remove", members[at].Server, answer(ctx, r.RemoveServer(serverID(id), 0, changeTimeout)))
 }
 
 // HandOver gives the leadership to another server, if this one has it.
-func (c *Cluster) HandOver() error {
+func (c *Cluster) HandOver(ctx context.Context) error {
 	r, err := c.leading()
 	if err != nil {
 		return nil
 	}
-	if err := r.LeadershipTransfer().Error(); err != nil {
+	if err := answer(ctx, r.LeadershipTransfer()); err != nil {
 		return fmt.Errorf("cluster: hand over: %w", err)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hashicorp/raft"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -75,7 +76,7 @@ func (c *Cluster) attempt(ctx context.Context, command []byte) (outcome, error) 
 	case !ok:
 		return outcome{}, errNoLeader
 	case leader == c.self:
-		return c.lead(command)
+		return c.lead(ctx, command)
 	default:
 		return c.forward(ctx, leader, command)
 	}
@@ -83,20 +84,20 @@ func (c *Cluster) attempt(ctx context.Context, command []byte) (outcome, error) 
 
 // lead proposes a command to Raft, which fails unless this server leads. Without
 // a command it is a barrier: the index is then that of the last entry applied
-// behind it.
-func (c *Cluster) lead(command []byte) (outcome, error) {
+// behind it. When ctx ends first, the outcome is unknown.
+func (c *Cluster) lead(ctx context.Context, command []byte) (outcome, error) {
 	r := c.running()
 	if r == nil {
 		return outcome{}, errNoLeader
 	}
 	if len(command) == 0 {
-		if err := r.Barrier(enqueueTimeout).Error(); err != nil {
+		if err := answer(ctx, r.Barrier(enqueueTimeout)); err != nil {
 			return outcome{}, fmt.Errorf("cluster: barrier: %w", err)
 		}
 		return outcome{index: c.directory.AppliedIndex()}, nil
 	}
 	future := r.Apply(command, enqueueTimeout)
-	if err := future.Error(); err != nil {
+	if err := answer(ctx, future); err != nil {
 		return outcome{}, fmt.Errorf("cluster: propose: %w", err)
 	}
 	switch response := future.Response().(type) {
@@ -106,6 +107,20 @@ func (c *Cluster) lead(command []byte) (outcome, error) {
 		return outcome{}, response
 	default:
 		return outcome{}, fmt.Errorf("cluster: propose: response %T", response)
+	}
+}
+
+// answer waits for what Raft says to something, for as long as ctx lasts. Raft knows no
+// such bound: what is in its queue when it is shut down it never answers, and whoever waits
+// for that waits for ever. The goroutine does, too, until the process ends, which is then.
+func answer(ctx context.Context, future raft.Future) error {
+	answered := make(chan error, 1)
+	go func() { answered <- future.Error() }()
+	select {
+	case err := <-answered:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -139,19 +154,20 @@ func (c *Cluster) forward(ctx context.Context, leader peer.ID, command []byte) (
 // with ctx. It does not forward again: if the leadership has moved the other
 // asks anew.
 func (c *Cluster) serveForward(ctx context.Context, stream network.Stream) {
+	ctx, cancel := context.WithTimeout(ctx, forwardTimeout) // the other waits no longer
+	defer cancel()
 	stop := context.AfterFunc(ctx, func() { stream.Reset() })
 	defer stop()
 	if !c.member(stream.Conn().RemotePeer()) {
 		stream.Reset()
 		return
 	}
-	stream.SetDeadline(time.Now().Add(forwardTimeout))
 	var request pb.Forward
 	if err := wire.NewReader(stream, directory.MaxCommand+frameOverhead).Read(&request); err != nil {
 		stream.Reset()
 		return
 	}
-	out, err := c.lead(request.GetCommand())
+	out, err := c.lead(ctx, request.GetCommand())
 	reply := &pb.ForwardReply{Index: out.index, Result: out.value}
 	if err != nil {
 		reply.Error = wire.ToWire(wire.ErrUnavailable)

@@ -44,7 +44,7 @@ func (c *Cluster) tick(ctx context.Context, elapsed time.Duration) error {
 		if err != nil {
 			return err
 		}
-		out, err := c.lead(directory.Tick(clock, elapsed))
+		out, err := c.lead(ctx, directory.Tick(clock, elapsed))
 		if err != nil {
 			return err
 		}
