@@ -95,7 +95,10 @@ func loadKey(path string) (crypto.PrivKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("balancer: read the key: %w", err)
 	}
-	const others = 0o077
+	others := fs.FileMode(0o077)
+	if filepath.Dir(path) == os.Getenv("CREDENTIALS_DIRECTORY") {
+		others = 0o007 // an ACL lets the service's user read it, and its mask shows as the group's bits
+	}
 	if info.Mode().Perm()&others != 0 {
 		return nil, fmt.Errorf("balancer: other users may read %s; type: chmod 600 %s", path, path)
 	}

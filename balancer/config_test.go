@@ -64,6 +64,25 @@ func TestLoadDir(t *testing.T) {
 	}
 }
 
+// A systemd credential shows the mask of its ACL as what the group may do; everybody else may
+// do no more with it than with any key.
+func TestLoadCredential(t *testing.T) {
+	dir, _, _ := writeDir(t)
+	for _, c := range []struct {
+		folder string
+		mode   os.FileMode
+		good   bool
+	}{{dir, 0o440, true}, {dir, 0o444, false}, {"", 0o440, false}} {
+		t.Setenv("CREDENTIALS_DIRECTORY", c.folder)
+		if err := os.Chmod(filepath.Join(dir, KeyFile), c.mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadDir(dir); (err == nil) != c.good {
+			t.Errorf("%q, %v: %v", c.folder, c.mode, err)
+		}
+	}
+}
+
 func TestLoadDirSaysWhatIsWrong(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(t *testing.T, dir string)
