@@ -10,10 +10,11 @@ import (
 )
 
 // BenchmarkPropose measures acknowledged writes (sign-ups) from many clients at
-// once on one server.
+// once on the leader: beside BenchmarkRequests of package rendezvous, what Raft and the disk
+// do alone.
 func BenchmarkPropose(b *testing.B) {
 	for _, servers := range []int{1, 3} {
-		for _, clients := range []int{1, 64} {
+		for _, clients := range []int{1, 16, 256} {
 			b.Run(fmt.Sprintf("servers=%d/clients=%d", servers, clients), func(b *testing.B) {
 				c := newCluster(b, servers)
 				leader := c.leader()
