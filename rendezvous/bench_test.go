@@ -33,7 +33,7 @@ const benchLetter = 1 << 10
 //
 //	go test ./rendezvous -run '^$' -bench Requests -benchtime 1s
 //
-// takes three to four minutes on two cores. benchstat -col /servers, or -col /reach, makes a
+// takes four to five minutes on two cores. benchstat -col /servers, or -col /reach, makes a
 // table of it.
 func BenchmarkRequests(b *testing.B) {
 	type op struct {
@@ -116,8 +116,8 @@ func (w *benchWorld) register(b *testing.B, clients int) {
 	})
 }
 
-// login proves a password; it adds no device. No device has more logins under way than it
-// may have guesses.
+// login proves a password; it adds no device. Each client has a device of its own, since one
+// that has several logins under way at once is taken for one that guesses.
 func (w *benchWorld) login(b *testing.B, clients int) {
 	together(b, clients, func(client, _ int) error {
 		d := w.devices[client%len(w.devices)]

@@ -31,7 +31,7 @@ import (
 const (
 	// Each account has as many devices as it may: each account's password is stretched
 	// once, which takes a third of a second.
-	benchAccounts = 16
+	benchAccounts = 32
 	benchDevices  = benchAccounts * record.MaxDevices
 )
 
