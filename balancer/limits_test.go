@@ -73,8 +73,8 @@ func TestASite(t *testing.T) {
 			}
 		}
 	}
-	if granted != 2*quota.BalancerSite {
-		t.Errorf("a site got %d, want %d", granted, 2*quota.BalancerSite)
+	if granted != 2*quota.SiteFactor {
+		t.Errorf("a site got %d, want %d", granted, 2*quota.SiteFactor)
 	}
 	if !m.take(ma.StringCast("/ip6/2001:db8:1::1/tcp/1"), start) {
 		t.Error("another site is refused too")
@@ -131,7 +131,7 @@ func TestRoom(t *testing.T) {
 
 // One address cannot have all circuits, whoever is behind it.
 func TestCircuitsOfOneAddress(t *testing.T) {
-	if quota.BalancerSite*quota.BalancerAddressCircuits.Burst >= maxCircuits {
+	if quota.SiteFactor*quota.BalancerAddressCircuits.Burst >= maxCircuits {
 		t.Error("one site may have all circuits")
 	}
 }

@@ -53,7 +53,7 @@ type meter struct {
 
 func newMeter(limit quota.Limit) *meter {
 	site := limit
-	site.Burst, site.Rate = quota.BalancerSite*limit.Burst, quota.BalancerSite*limit.Rate
+	site.Burst, site.Rate = quota.SiteFactor*limit.Burst, quota.SiteFactor*limit.Rate
 	return &meter{
 		limit:     limit,
 		addresses: quota.NewMeter[netip.Prefix](limit, maxOrigins),
@@ -122,7 +122,7 @@ func (o *origins) each(c network.Conn, do func(netip.Prefix)) {
 }
 
 // exceeds reports whether more than so many circuits are asked for or carried from where
-// an address is; a site may have quota.BalancerSite times as many.
+// an address is; a site may have quota.SiteFactor times as many.
 func (o *origins) exceeds(from ma.Multiaddr, most int) bool {
 	at, limited := originOf(from)
 	if !limited {
@@ -131,7 +131,7 @@ func (o *origins) exceeds(from ma.Multiaddr, most int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return circuits(o.of[at.address], most) > most ||
-		at.site.IsValid() && circuits(o.of[at.site], quota.BalancerSite*most) > quota.BalancerSite*most
+		at.site.IsValid() && circuits(o.of[at.site], quota.SiteFactor*most) > quota.SiteFactor*most
 }
 
 // circuits counts the circuits of connections; where there cannot be more than enough of

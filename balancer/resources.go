@@ -43,7 +43,7 @@ func newResources(refused refusals, vouched func(peer.ID) bool) (*resources, err
 		rcmgr.WithNetworkPrefixLimit(own[:1], own[1:]),
 		rcmgr.WithLimitPerSubnet(
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: one}},
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: one}, {PrefixLength: 48, ConnCount: quota.BalancerSite * one}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: one}, {PrefixLength: 48, ConnCount: quota.SiteFactor * one}},
 		),
 		rcmgr.WithConnRateLimiters(new(rate.Limiter)), // none: see conns
 	)

@@ -84,17 +84,18 @@ type pair struct {
 	of peer.ID
 }
 
-func newAllowances(requests quota.Limit) allowances {
+// newAllowances takes the limits as adjust makes them.
+func newAllowances(adjust func(quota.Limit) quota.Limit) allowances {
 	return allowances{
-		requests:  newAllowance[peer.ID](requests, trackedKeys),
-		strangers: newAllowance[peer.ID](quota.StrangerRequests, trackedKeys),
-		beats:     newAllowance[peer.ID](quota.DeviceBeatFrames, trackedKeys),
-		signUps:   newAllowance[struct{}](quota.SignUps, 1),
-		listing:   newAllowance[record.Account](quota.AccountListing, trackedKeys),
-		prekeys:   newAllowance[pair](quota.Prekeys, trackedPairs),
-		groups:    newAllowance[record.Account](quota.NewGroups, trackedKeys),
-		writes:    newBoth(quota.DeviceWrites, quota.AccountWrites),
-		letters:   newBoth(quota.DeviceLetters, quota.AccountLetters),
+		requests:  newAllowance[peer.ID](adjust(quota.DeviceRequests), trackedKeys),
+		strangers: newAllowance[peer.ID](adjust(quota.StrangerRequests), trackedKeys),
+		beats:     newAllowance[peer.ID](adjust(quota.DeviceBeatFrames), trackedKeys),
+		signUps:   newAllowance[struct{}](adjust(quota.SignUps), 1),
+		listing:   newAllowance[record.Account](adjust(quota.AccountListing), trackedKeys),
+		prekeys:   newAllowance[pair](adjust(quota.Prekeys), trackedPairs),
+		groups:    newAllowance[record.Account](adjust(quota.NewGroups), trackedKeys),
+		writes:    newBoth(adjust(quota.DeviceWrites), adjust(quota.AccountWrites)),
+		letters:   newBoth(adjust(quota.DeviceLetters), adjust(quota.AccountLetters)),
 	}
 }
 

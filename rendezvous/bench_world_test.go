@@ -87,7 +87,7 @@ func newBenchWorld(b *testing.B, servers int, direct bool) *benchWorld {
 		if cfg.Logger = logger(); direct {
 			cfg.Advertise = plan.Servers[i].Addresses
 		}
-		s, err := rendezvous.New(cfg)
+		s, err := rendezvous.New(cfg.WithoutAllowances())
 		if err != nil {
 			b.Fatal(err)
 		}

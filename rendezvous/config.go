@@ -54,11 +54,10 @@ type Config struct {
 	// Logger may be nil. No account's name and no secret is logged.
 	Logger *slog.Logger
 
-	// Set by tests only; zero stands for maxConns, strangerGrace and
-	// quota.DeviceRequests.
-	conns    int
-	grace    time.Duration
-	requests quota.Limit
+	// Set by tests only; zero stands for maxConns, strangerGrace, and limits as they are.
+	conns  int
+	grace  time.Duration
+	adjust func(quota.Limit) quota.Limit
 }
 
 // LoadDir reads a server's folder as provision.Init wrote it. The server's
@@ -101,7 +100,10 @@ func (c Config) complete(now time.Time) (Config, error) {
 	if len(c.Listen) == 0 {
 		return c, errors.New("rendezvous: at least one address to listen on is needed")
 	}
-	c.conns, c.grace, c.requests = cmp.Or(c.conns, maxConns), cmp.Or(c.grace, strangerGrace), cmp.Or(c.requests, quota.DeviceRequests)
+	c.conns, c.grace = cmp.Or(c.conns, maxConns), cmp.Or(c.grace, strangerGrace)
+	if c.adjust == nil {
+		c.adjust = func(l quota.Limit) quota.Limit { return l }
+	}
 	if c.Disk == nil {
 		c.Disk = diskOf
 	}

@@ -2,6 +2,7 @@ package rendezvous
 
 import (
 	"context"
+	"math"
 
 	"github.com/libp2p/go-libp2p/core/network"
 
@@ -26,9 +27,22 @@ func (c Config) WithRoom(conns int) Config {
 // machine can ask for more.
 func (c Config) WithFewRequests() Config {
 	const part = 4
-	c.requests = quota.DeviceRequests
-	c.requests.Burst /= part
-	c.requests.Rate /= part
+	c.adjust = func(l quota.Limit) quota.Limit {
+		if l == quota.DeviceRequests {
+			l.Burst, l.Rate = l.Burst/part, l.Rate/part
+		}
+		return l
+	}
+	return c
+}
+
+// WithoutAllowances lets everybody do what they want as often as they want, for
+// measuring what servers can do.
+func (c Config) WithoutAllowances() Config {
+	c.adjust = func(l quota.Limit) quota.Limit {
+		l.Burst, l.Rate = math.MaxInt32, math.MaxInt32
+		return l
+	}
 	return c
 }
 

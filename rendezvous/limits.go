@@ -159,11 +159,12 @@ func trust(m network.ResourceManager, server peer.ID) error {
 	})
 }
 
-// newResourceManager applies the limits, with so many connections in all. Connections from a balancer's address
-// are not counted by address; where one is given by name only, none is.
+// newResourceManager applies the limits, with so many connections in all. Connections
+// from a balancer's address are not counted by address; where one is given by name only,
+// none is.
 func newResourceManager(conns int, balancers []peer.AddrInfo, refused rcmgr.MetricsReporter) (network.ResourceManager, error) {
 	ids := make([]peer.ID, len(balancers))
-	exempt := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	exempt := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128")}
 	for i, b := range balancers {
 		ids[i] = b.ID
 		for _, addr := range b.Addrs {

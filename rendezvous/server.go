@@ -79,7 +79,7 @@ func New(cfg Config) (*Server, error) {
 		auth:    auth.NewServer(cfg.Server.Secrets),
 		mint:    terms.NewMint(cfg.Server.Secrets.ChallengeKey()),
 		guesses: guesses{limiter: auth.NewLimiter()},
-		allowed: newAllowances(cfg.requests),
+		allowed: newAllowances(cfg.adjust),
 		bench:   newBench(),
 		refused: newRefusals(),
 		streams: make(chan incoming),

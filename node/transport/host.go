@@ -17,6 +17,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/record"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/multiformats/go-multiaddr"
@@ -181,6 +183,10 @@ func newLibp2p(key crypto.PrivKey, at *door) (host.Host, error) {
 		// Listed one by one: the default set pulls in WebRTC and WebTransport.
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(libp2pquic.NewTransport),
+		// Noise first: TLS, as libp2p has it, ends where clocks are more than an hour apart,
+		// which those of people's machines are.
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.EnableRelay(), // circuits; NoListenAddrs would turn them off
 		libp2p.EnableHolePunching(),
 		libp2p.SwarmOpts(swarm.WithDialRanker(rankTCPFirst)),

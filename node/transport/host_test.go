@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/record"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/multiformats/go-multiaddr"
 
@@ -183,6 +184,9 @@ func TestReachTakesTCPAndTellsWho(t *testing.T) {
 	for _, c := range a.host.Network().ConnsToPeer(b.ID()) {
 		if _, err := c.RemoteMultiaddr().ValueForProtocol(multiaddr.P_TCP); err != nil {
 			t.Errorf("connected over %s", c.RemoteMultiaddr())
+		}
+		if got := c.ConnState().Security; got != noise.ID {
+			t.Errorf("secured by %s, which clocks that differ may end", got)
 		}
 	}
 	if p := a.Path(b.ID()); p != PathLocal {

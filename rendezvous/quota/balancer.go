@@ -7,9 +7,6 @@ const (
 	// for the servers. With its circuit a connection costs 75 KB, all of them 900 MB.
 	BalancerCircuits = 10_000
 	BalancerConns    = 12_000
-	// BalancerSite is how many times as much a site, which is an IPv6 /48, may have of each
-	// balancer's row as one address in it: it holds 256 of /56.
-	BalancerSite = 4
 )
 
 // Who may connect to a balancer.

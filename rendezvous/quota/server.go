@@ -10,10 +10,6 @@ const (
 	// ServerConns is what one server carries: its share of a balancer's 10,000
 	// circuits when it is one of the last two alive, and direct clients.
 	ServerConns = 12_000
-	// SiteFactor is how many times as much a site, which is an IPv6 /48, may have as an
-	// address: it holds 256 of /56.
-	SiteFactor = 4
-
 	// DeviceGuesses and AccountGuesses are the guesses at a password before the wait
 	// begins, DeviceGuessWait and AccountGuessWait the longest waits: see package auth.
 	DeviceGuesses    = 4

@@ -23,6 +23,10 @@ type Limit struct {
 // Every is a rate of one each time that a duration passes.
 func Every(d time.Duration) float64 { return 1 / d.Seconds() }
 
+// SiteFactor is how many times as much a site, which is an IPv6 /48, may have of each row
+// as one address in it: it holds 256 of /56.
+const SiteFactor = 4
+
 // Subject is whose use a limit counts.
 type Subject string
 
