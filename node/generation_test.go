@@ -144,7 +144,7 @@ func TestRestoredHome(t *testing.T) {
 	dave := w.newPerson("dave", "3")
 	dave.says("alice42", "we have not met")
 	alice.sees("it", text("we have not met"))
-	bob.takes("alice42", device, dave)
+	dave.takes("alice42", device, w.newPerson("eve", "8"))
 	alice.wantTold(1)
 	for _, p := range []*person{bob, carol} {
 		if len(p.all(isRenewNotice)) == 0 {

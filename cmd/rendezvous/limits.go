@@ -17,9 +17,9 @@ import (
 const limitsHelp = `Show how much one client may ask of the balancers and servers, in the order in which
 a client meets the limits, and why.
 
-Where nothing is given back there is never more than that at a time. Else whoever stays
-below the rate never meets the limit. What a server counts over time it
-counts for itself. How often each limit turned somebody away is in the metrics
+AT ONCE is how much there may be; BACK is how fast what was used is given back, so that
+whoever stays below that rate never meets the limit. Where nothing is, there is never
+more at a time. What a server counts over time it counts for itself. How often each limit turned somebody away is in the metrics
 tryst_balancer_refusals_total and tryst_rendezvous_refusals_total.`
 
 func limitsCommand() *cobra.Command {
@@ -42,7 +42,7 @@ const limitsWidth = 100
 func limits(all []quota.Limit) string {
 	var out strings.Builder
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "LIMIT\tOF\tAT\tAT ONCE\tGIVEN BACK")
+	fmt.Fprintln(w, "LIMIT\tOF\tAT\tAT ONCE\tBACK")
 	for _, l := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.Name, l.Of, l.At, atOnce(l), givenBack(l))
 	}
@@ -73,7 +73,7 @@ func givenBack(l quota.Limit) string {
 	case l.Rate == 0:
 		return ""
 	case l.Rate >= 1:
-		return strconv.FormatFloat(l.Rate, 'g', 4, 64) + " a second"
+		return strconv.FormatFloat(l.Rate, 'g', 4, 64) + "/s"
 	default:
 		each := time.Duration(float64(time.Second) / l.Rate).Round(time.Second).String()
 		if whole, minutes := strings.CutSuffix(each, "m0s"); minutes {

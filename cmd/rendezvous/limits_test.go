@@ -31,7 +31,7 @@ func TestAmounts(t *testing.T) {
 	}{
 		{quota.Limit{Burst: 8}, "8", ""},
 		{quota.Limit{Name: "bytes that wait", Burst: 20 << 20}, "20.0 MiB", ""},
-		{quota.Limit{Burst: 12_000, Rate: 2.5}, "12,000", "2.5 a second"},
+		{quota.Limit{Burst: 12_000, Rate: 2.5}, "12,000", "2.5/s"},
 		{quota.Limit{Burst: 50, Rate: quota.Every(10 * time.Minute)}, "50", "1 in 10m"},
 		{quota.Limit{Burst: 1_000_000, Rate: quota.Every(90 * time.Second)}, "1,000,000", "1 in 1m30s"},
 		{quota.Limit{Burst: 100, Rate: quota.Every(5 * time.Second)}, "100", "1 in 5s"},
