@@ -23,7 +23,10 @@ const (
 	// Connections of all: see quota.ServerConns. From quota.IdleConns on strangers give
 	// way, once they have had strangerGrace to log in: a sign-up on a slow phone takes
 	// five seconds. roomInterval is how often it is looked.
-	maxConns      = quota.ServerConns
+	maxConns = quota.ServerConns
+	// Files is how many files a server holds open when it is full: a connection each, and
+	// those of its state.
+	Files         = maxConns + 1024
 	strangerGrace = 10 * time.Second
 	roomInterval  = time.Second
 	// maxTransient bounds connections and streams that have not yet said whose

@@ -51,6 +51,7 @@ func run(c *cobra.Command, flags runFlags) error {
 	}
 	cfg.Logger, cfg.MetricsListen = logger, flags.Metrics
 	cfg.Listen, cfg.Advertise = flags.Listen, flags.advertise
+	service.WarnOfFiles(logger, rendezvous.Files)
 	s, err := rendezvous.New(cfg)
 	if err != nil {
 		return err

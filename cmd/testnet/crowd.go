@@ -18,9 +18,9 @@ crowd go, and check that nothing of it stays behind.
 The crowd is in this program, which needs some 400 KB and an open file a node. An
 account has eight devices, and all accounts share one password's record. A node that
 is logged in beats once a second and is answered, which costs all programs together
-some 0.35 ms of CPU: two processors with nothing else to do carry about 5,000. With
---beating 1000 all others are connected and silent, so that connections and circuits
-can be counted and weighed beyond that.
+some 0.35 ms of CPU: two processors with nothing else to do carry about 5,000 of them.
+So only some beat, and the others are connected and silent: that way connections and
+circuits can be counted and weighed beyond what the machine has time for.
 
 Progress goes to standard error, figures to standard output. The exit status is 1
 where not all was as it should be.`
@@ -41,7 +41,7 @@ func newCrowd() *cobra.Command {
 	f := c.Flags()
 	f.SortFlags = false
 	f.IntVar(&options.Nodes, "nodes", 0, "how many come (default: 10000)")
-	f.IntVar(&options.Beating, "beating", 0, "how many of them hold a beat stream; the others are silent (default: all)")
+	f.IntVar(&options.Beating, "beating", 0, "how many of them hold a beat stream; the others are silent (default: 1000, or all if they are fewer)")
 	f.DurationVar(&options.Hold, "hold", 0, "how long they are left alone and measured (default: 30s)")
 	f.BoolVar(&asJSON, "json", false, "print the report as one JSON object")
 	f.StringVar(&options.Bin, "bin", "", "folder of the programs (default: beside this one, else they are built)")

@@ -23,7 +23,8 @@ type Options struct {
 	// Nodes is how many devices come. Default: 10,000.
 	Nodes int
 	// Beating is how many of them hold a beat stream, which every node does that is logged
-	// in; the others have their connection and their circuit and are silent. Default: all.
+	// in; the others have their connection and their circuit and are silent. Default: 1,000,
+	// or all if they are fewer.
 	Beating int
 	// Hold is how long they stay, idle, while it is measured. Default: 30 s.
 	Hold time.Duration
@@ -38,7 +39,7 @@ func (o Options) complete() (Options, error) {
 		o.Nodes = standardNodes
 	}
 	if o.Beating == 0 {
-		o.Beating = o.Nodes
+		o.Beating = min(o.Nodes, standardBeating)
 	}
 	if o.Hold == 0 {
 		o.Hold = standardHold

@@ -5,6 +5,9 @@ import "time"
 const (
 	// standardNodes is what one balancer is planned for.
 	standardNodes = 10_000
+	// standardBeating is what two processors have time for that also do other things: all
+	// programs together take 0.35 ms a beat.
+	standardBeating = 1_000
 	// standardHold is long enough for an average of beats and of the collector's runs.
 	standardHold = 30 * time.Second
 	// servers is the least that survives the loss of one.
