@@ -23,12 +23,12 @@ const (
 	// Connections of all: see quota.ServerConns. From quota.IdleConns on strangers give
 	// way, once they have had strangerGrace to log in: a sign-up on a slow phone takes
 	// five seconds. roomInterval is how often it is looked.
-	maxConns = quota.ServerConns
-	// Files is how many files a server holds open when it is full: a connection each, and
-	// those of its state.
-	Files         = maxConns + 1024
+	maxConns      = quota.ServerConns
 	strangerGrace = 10 * time.Second
 	roomInterval  = time.Second
+	// Files is how many files a server holds open when it is full: a connection each, and
+	// those of its state.
+	Files = maxConns + 1024
 	// maxTransient bounds connections and streams that have not yet said whose
 	// and what they are: 1,000 clients that come back at once had 635.
 	maxTransient = 4_000
