@@ -384,6 +384,7 @@ func TestStopAndStartAgain(t *testing.T) {
 	first.Close()
 	eventually(t, "the other side notices", func() bool { return !ga.Ready(1) })
 	_, eb := join(t, startTopics(t, hosts[1], m), "topic", m)
+	eventually(t, "it is back in the mesh", func() bool { return ga.Ready(1) }) // Publish waits for MeshPatience only
 	said := numbered("again", 200)
 	publish(t, ga, 1, said)
 	eventually(t, "it hears again", func() bool { return eb.has(hosts[0], said) })
