@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 	"github.com/tryst-chat/tryst/testnet"
 )
 
@@ -44,25 +45,29 @@ func (tr *traffic) goesOn() bool {
 	}
 }
 
-// talk has two people write to each other and make groups.
+// talk has two people write to each other and make groups, as many as each may.
 func (tr *traffic) talk(a, b *user) {
 	for n := 0; tr.goesOn(); n++ {
+		more := n < 2*quota.NewGroups.Burst
 		text, group := fmt.Sprintf("number %d", n), fmt.Sprintf("%s-%d", tr.name, n)
 		sent, err := a.Do(tr.t.Context(), "send "+b.account+" "+text, testnet.Event{Event: "sending", To: b.account})
 		if err == nil {
 			_, err = b.Expect(tr.t.Context(), testnet.Event{Event: "message", ID: sent.ID, From: a.account, Text: text})
 		}
-		if err == nil {
+		if err == nil && more {
 			_, err = b.Do(tr.t.Context(), "create "+group, testnet.Event{Event: "created", Group: group})
+			tr.done.Add(1)
 		}
 		if err != nil {
 			tr.t.Error(err)
 			return
 		}
 		tr.mu.Lock()
-		tr.groups = append(tr.groups, group)
+		if more {
+			tr.groups = append(tr.groups, group)
+		}
 		tr.mu.Unlock()
-		tr.done.Add(2)
+		tr.done.Add(1)
 		a, b = b, a
 	}
 }
