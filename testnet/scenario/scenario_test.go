@@ -106,18 +106,20 @@ func TestControls(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := broken.Read(t, "../..", name)
+			bin := c.Build(t, built.Bin(t), "tryst")
 			const soon = 10 * time.Second // what is broken does not mend itself
-			r, err := ordeal.Run(t.Context(), Options{Seed: *seed, Small: true, Bin: c.Build(t, built.Bin(t), "tryst"), Progress: programs.Log{TB: t}, Patience: soon})
-			if err != nil {
-				t.Fatal(err)
+			const tries = 5               // what is broken does not show each time
+			for n := range uint64(tries) {
+				r, err := ordeal.Run(t.Context(), Options{Seed: *seed + n, Small: true, Bin: bin, Progress: programs.Log{TB: t}, Patience: soon})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if slices.ContainsFunc(want, func(kind check.Breach) bool { return r.Breaches[kind] > 0 }) {
+					return
+				}
+				t.Logf("not found with seed %d, but %v", *seed+n, r.Breaches)
 			}
-			found := 0
-			for _, kind := range want {
-				found += r.Breaches[kind]
-			}
-			if found == 0 {
-				t.Errorf("%s That was not found, but %v.", c.About, r.Breaches)
-			}
+			t.Errorf("%s That was not found.", c.About)
 		})
 	}
 }
