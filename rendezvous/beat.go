@@ -121,7 +121,7 @@ func (b *beats) greet(watch *pb.Watch) error {
 	}
 	if mail {
 		frame.Notices = append(frame.Notices, mailWaiting())
-		frame.Index = b.server.cluster.Directory().AppliedIndex()
+		frame.Index = b.server.cluster.Directory().ChangeIndex()
 	}
 	if err := b.write(frame); err != nil {
 		return err
@@ -230,7 +230,7 @@ func (b *beats) writeNotices(notices []*pb.Notice) error {
 	if len(notices) == 0 {
 		return nil
 	}
-	index := b.server.cluster.Directory().AppliedIndex()
+	index := b.server.cluster.Directory().ChangeIndex()
 	for len(notices) > 0 {
 		n, size := 0, 0
 		for n < len(notices) && (n == 0 || size < maxBatch) {

@@ -72,7 +72,7 @@ func (s *Server) answer(ctx context.Context, from peer.ID, req *pb.Request) (kin
 	// After the read: nothing that was read is newer, so that the client's next read,
 	// which waits for this index wherever it goes, is as new as this one. An index from
 	// before it would let the client go back in time.
-	resp.Index = max(resp.Index, s.cluster.Directory().AppliedIndex())
+	resp.Index = max(resp.Index, s.cluster.Directory().ChangeIndex())
 	return r.kind, resp, nil
 }
 

@@ -34,7 +34,7 @@ type Cluster struct {
 	directory *directory.Directory
 	log       *wal.WAL
 	snapshots *snapshots
-	applied   *watermark
+	applied   *watermark // by the directory's ChangeIndex
 	barriers  chan chan<- error
 	failures  chan error // the first is enough
 
@@ -83,7 +83,7 @@ func (c *Cluster) open() (err error) {
 	if c.directory, err = directory.New(c.store); err != nil {
 		return c.damaged("state", err)
 	}
-	c.applied = newWatermark(c.directory.AppliedIndex())
+	c.applied = newWatermark(c.directory.ChangeIndex())
 	if c.snapshots, err = newSnapshots(c.store, c.directory, filepath.Join(c.cfg.Dir, "spool")); err != nil {
 		return err
 	}

@@ -161,6 +161,35 @@ func forgetLog(t testing.TB, s *server) {
 	}
 }
 
+// A snapshot notes entries that no state ever sees. Reads wait for none of them, here or
+// at another server: the next change may be a minute away.
+func TestReadsAfterASnapshotBehindBarriers(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3)
+	s := c.leader()
+	changed := s.propose(t, directorytest.NewPerson("alice1").SignUp())
+	for range 10 {
+		if err := s.Barrier(harness.Within(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	forgetLog(t, s)
+	if s.directory.AppliedIndex() <= changed {
+		t.Fatal("the snapshot has noted nothing beyond the change")
+	}
+	if err := s.Barrier(harness.Within(t)); err != nil {
+		t.Errorf("a barrier: %v", err)
+	}
+	for _, other := range c.others(s) {
+		if err := other.WaitApplied(harness.Within(t), s.directory.ChangeIndex()); err != nil {
+			t.Errorf("a read that has seen what the leader tells: %v", err)
+		}
+		if err := other.Barrier(harness.Within(t)); err != nil {
+			t.Errorf("a barrier at another server: %v", err)
+		}
+	}
+}
+
 // The log may be dropped up to entries that the state never sees, which a
 // restart must know of.
 func TestSnapshotBehindBarriers(t *testing.T) {

@@ -54,7 +54,7 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 	if len(events) > 0 {
 		m.onApply(events)
 	}
-	m.applied.advance(m.directory.AppliedIndex())
+	m.applied.advance(m.directory.ChangeIndex())
 	if slices.ContainsFunc(logs, func(l *raft.Log) bool { return l.Type == raft.LogConfiguration }) {
 		m.onMembers()
 	}
@@ -113,7 +113,7 @@ func (m *machine) Restore(r io.ReadCloser) error {
 		return fmt.Errorf("cluster: restore: %w", err)
 	}
 	m.onApply([]directory.Event{directory.Reset{}})
-	m.applied.advance(m.directory.AppliedIndex())
+	m.applied.advance(m.directory.ChangeIndex())
 	m.onMembers()
 	return nil
 }

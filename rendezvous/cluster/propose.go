@@ -94,7 +94,7 @@ func (c *Cluster) lead(ctx context.Context, command []byte) (outcome, error) {
 		if err := answer(ctx, r.Barrier(enqueueTimeout)); err != nil {
 			return outcome{}, fmt.Errorf("cluster: barrier: %w", err)
 		}
-		return outcome{index: c.directory.AppliedIndex()}, nil
+		return outcome{index: c.directory.ChangeIndex()}, nil
 	}
 	future := r.Apply(command, enqueueTimeout)
 	if err := answer(ctx, future); err != nil {

@@ -87,7 +87,7 @@ func Restore(store Store, configuration, epoch []byte, next func() (key, value [
 	err = store.Update(func(w Writer) error {
 		// The log begins anew, and so do its terms; the first election's is 1.
 		return errors.Join(w.Set(keyEpoch, epoch), savePosition(w, Position{
-			Index: index, Term: 1, ConfigurationIndex: index, Configuration: configuration,
+			Index: index, Term: 1, Changed: index, ConfigurationIndex: index, Configuration: configuration,
 		}))
 	})
 	return index, err

@@ -24,6 +24,8 @@ type Directory struct {
 // Position says how far the log has been applied.
 type Position struct {
 	Index, Term uint64 // of the last applied entry; zero before the first
+	// Changed is the index of the last Entry that had a command or a configuration.
+	Changed uint64
 	// ConfigurationIndex and Configuration are those of the last Entry that
 	// carried a configuration.
 	ConfigurationIndex uint64
@@ -77,6 +79,12 @@ func (d *Directory) Position() Position {
 // afterwards sees at least that state.
 func (d *Directory) AppliedIndex() uint64 { return d.Position().Index }
 
+// ChangeIndex returns the index of the last entry that had a command or a
+// configuration: one that every server comes to, so that others can be asked to wait for
+// it. AppliedIndex may be beyond it: of an entry that is no business of the directory's,
+// which this server alone has noted. A query made afterwards sees at least that state.
+func (d *Directory) ChangeIndex() uint64 { return d.Position().Changed }
+
 // Apply applies log entries in order and returns one result each. Entries at or
 // below the applied index change nothing and have an empty result.
 //
@@ -124,6 +132,9 @@ func (d *Directory) commit(entries []Entry, results []Result) error {
 				continue
 			}
 			position.Index, position.Term = e.Index, e.Term
+			if len(e.Command) > 0 || e.Configuration != nil {
+				position.Changed = e.Index
+			}
 			if e.Configuration != nil {
 				position.ConfigurationIndex, position.Configuration = e.Index, slices.Clone(e.Configuration)
 			}

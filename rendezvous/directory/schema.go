@@ -220,14 +220,14 @@ func loadPosition(r Reader) (Position, error) {
 		return Position{}, err
 	}
 	return Position{
-		Index: p.GetIndex(), Term: p.GetTerm(),
+		Index: p.GetIndex(), Term: p.GetTerm(), Changed: p.GetChanged(),
 		ConfigurationIndex: p.GetConfigurationIndex(), Configuration: p.GetConfiguration(),
 	}, nil
 }
 
 func savePosition(w Writer, p Position) error {
 	return save(w, keyPosition, &pb.Position{
-		Index: p.Index, Term: p.Term,
+		Index: p.Index, Term: p.Term, Changed: p.Changed,
 		ConfigurationIndex: p.ConfigurationIndex, Configuration: p.Configuration,
 	})
 }

@@ -1665,6 +1665,7 @@ type Position struct {
 	Term               uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
 	ConfigurationIndex uint64                 `protobuf:"varint,3,opt,name=configuration_index,json=configurationIndex,proto3" json:"configuration_index,omitempty"`
 	Configuration      []byte                 `protobuf:"bytes,4,opt,name=configuration,proto3" json:"configuration,omitempty"` // the cluster's own encoding
+	Changed            uint64                 `protobuf:"varint,5,opt,name=changed,proto3" json:"changed,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -1725,6 +1726,13 @@ func (x *Position) GetConfiguration() []byte {
 		return x.Configuration
 	}
 	return nil
+}
+
+func (x *Position) GetChanged() uint64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
 }
 
 type Account struct {
@@ -2609,12 +2617,13 @@ const file_directory_proto_rawDesc = "" +
 	"\x06device\x18\x01 \x01(\fR\x06device\x12\x16\n" +
 	"\x06bundle\x18\x02 \x01(\fR\x06bundle\x12\x19\n" +
 	"\bone_time\x18\x03 \x01(\fR\aoneTime\x12\x12\n" +
-	"\x04left\x18\x04 \x01(\rR\x04left\"\x8b\x01\n" +
+	"\x04left\x18\x04 \x01(\rR\x04left\"\xa5\x01\n" +
 	"\bPosition\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12/\n" +
 	"\x13configuration_index\x18\x03 \x01(\x04R\x12configurationIndex\x12$\n" +
-	"\rconfiguration\x18\x04 \x01(\fR\rconfiguration\"z\n" +
+	"\rconfiguration\x18\x04 \x01(\fR\rconfiguration\x12\x18\n" +
+	"\achanged\x18\x05 \x01(\x04R\achanged\"z\n" +
 	"\aAccount\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\fR\bidentity\x12#\n" +
 	"\ropaque_record\x18\x02 \x01(\fR\fopaqueRecord\x12\x14\n" +
