@@ -27,15 +27,16 @@ func TestPosition(t *testing.T) {
 	p := directorytest.NewPerson("alice1")
 	apply(directory.Entry{Index: 1, Term: 1, Configuration: []byte("us")}, directory.Entry{Index: 2, Term: 1})
 	apply(directory.Entry{Index: 5, Term: 2, Command: p.SignUp()}) // 3 and 4 were not for us
-	want := directory.Position{Index: 5, Term: 2, ConfigurationIndex: 1, Configuration: []byte("us")}
+	apply(directory.Entry{Index: 7, Term: 2})                      // a snapshot's, which is noted
+	want := directory.Position{Index: 7, Term: 2, Changed: 5, ConfigurationIndex: 1, Configuration: []byte("us")}
 	check := func(d *directory.Directory) {
 		t.Helper()
-		if got := d.Position(); fmt.Sprint(got) != fmt.Sprint(want) || d.AppliedIndex() != want.Index {
+		if got := d.Position(); fmt.Sprint(got) != fmt.Sprint(want) || d.AppliedIndex() != want.Index || d.ChangeIndex() != want.Changed {
 			t.Errorf("position %v, want %v", got, want)
 		}
 	}
 	check(b.Directory)
-	if r := apply(directory.Entry{Index: 5, Term: 2, Command: directorytest.NewPerson("alice1").SignUp()}); r[0].Err != nil || r[0].Events != nil {
+	if r := apply(directory.Entry{Index: 7, Term: 2, Command: directorytest.NewPerson("alice1").SignUp()}); r[0].Err != nil || r[0].Events != nil {
 		t.Errorf("an entry at the applied index was applied: %+v", r[0])
 	}
 	apply(directory.Entry{Index: 4, Term: 9, Configuration: []byte("them")})
