@@ -42,14 +42,14 @@ func (r *rooms) putBuffer(tx *store.Tx, id record.GroupID, b causal.Buffer) erro
 	return nil
 }
 
-// spokenAfter returns what a message of this device follows, and notes that it has
-// been sent.
-func (r *rooms) spokenAfter(tx *store.Tx, s group.State, at group.Place, now time.Time) ([]wire.After, error) {
+// spokenAfter returns what a message of this device to some devices follows, and notes
+// that it has been sent.
+func (r *rooms) spokenAfter(tx *store.Tx, s group.State, at group.Place, devices []group.Member, now time.Time) ([]wire.After, error) {
 	b, err := r.buffer(tx, s.ID())
 	if err != nil {
 		return nil, err
 	}
-	b, heads := b.Speak(causal.Place(at), causal.Said{Length: s.Chain().Len(), At: now}, wire.MaxAfter)
+	b, heads := b.Speak(causal.Place(at), causal.Said{Length: s.Chain().Len(), At: now}, wire.MaxAfter, s.Lacking(devices))
 	after := make([]wire.After, len(heads))
 	for i, h := range heads {
 		after[i] = wire.After{Chain: h.Chain, Next: h.Next, ChainLength: h.Length, SentAt: h.At}

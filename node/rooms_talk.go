@@ -74,7 +74,8 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 			return err
 		}
 		now := time.Now()
-		after, err := r.spokenAfter(tx, s, at, now)
+		devices := r.devices(s)
+		after, err := r.spokenAfter(tx, s, at, devices, now)
 		if err != nil {
 			return err
 		}
@@ -84,7 +85,6 @@ func (r *rooms) send(ctx context.Context, name record.GroupName, id wire.Message
 		if err != nil {
 			return err
 		}
-		devices := r.devices(s)
 		if s, out, err = s.Send(r.self(), content, devices); err != nil {
 			return err
 		}

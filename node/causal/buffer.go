@@ -217,13 +217,14 @@ func (b Buffer) Waiting(p Place) bool {
 }
 
 // Speak returns what a message of this device follows: at most limit chains, of which
-// the ones shown last, that have been shown further than its last message named. The
-// message's own place counts as shown.
-func (b Buffer) Speak(own Place, said Said, limit int) (Buffer, []Head) {
+// the ones shown last, that have been shown further than its last message named; or all
+// of them if the message is the first for somebody, who does not know what those before
+// it named. The message's own place counts as shown.
+func (b Buffer) Speak(own Place, said Said, limit int, first bool) (Buffer, []Head) {
 	b = b.clone()
 	var news []ChainID
 	for id, c := range b.chains {
-		if c.next > c.told && id != own.Chain {
+		if (c.next > c.told || first && c.next > 0) && id != own.Chain {
 			news = append(news, id)
 		}
 	}

@@ -122,23 +122,27 @@ func TestSpeak(t *testing.T) {
 	m := said(2, 0)
 	m.Said = length(5)
 	add(&b, m, 0)
-	b, heads := b.Speak(own, length(5), 9)
+	b, heads := b.Speak(own, length(5), 9, false)
 	if want := []Head{{After{id(2), 1}, length(5)}, {After{id(1), 1}, length(0)}}; !reflect.DeepEqual(heads, want) {
 		t.Errorf("follows %v, want %v", heads, want)
 	}
-	b, heads = b.Speak(Place{id(7), 1}, length(5), 9)
+	b, heads = b.Speak(Place{id(7), 1}, length(5), 9, false)
 	if heads != nil {
 		t.Errorf("names again %v", heads)
 	}
 	// Its own next chain follows the one before.
-	b, heads = b.Speak(Place{id(8), 0}, length(6), 9)
+	b, heads = b.Speak(Place{id(8), 0}, length(6), 9, false)
 	if want := []Head{{After{id(7), 2}, length(5)}}; !reflect.DeepEqual(heads, want) {
 		t.Errorf("the next chain follows %v, want %v", heads, want)
+	}
+	// Somebody who hears this device for the first time is told all.
+	if _, heads := b.Speak(Place{id(8), 1}, length(6), 9, true); len(heads) != 3 {
+		t.Errorf("the first for somebody follows %v", heads)
 	}
 	for n := range 5 {
 		add(&b, said(20+n, 0), 0)
 	}
-	if _, heads = b.Speak(Place{id(8), 1}, length(6), 2); len(heads) != 2 || heads[0].Chain != id(24) {
+	if _, heads = b.Speak(Place{id(8), 1}, length(6), 2, false); len(heads) != 2 || heads[0].Chain != id(24) {
 		t.Errorf("of many the newest: %v", heads)
 	}
 }
@@ -187,7 +191,7 @@ func TestModel(t *testing.T) {
 				d := rapid.SampledFrom(devices).Draw(t, "speaker")
 				own := Place{id(d.chain), d.next}
 				var heads []Head
-				d.buffer, heads = d.buffer.Speak(own, length(1), 8)
+				d.buffer, heads = d.buffer.Speak(own, length(1), 8, false)
 				m := Message{Place: own, Said: length(1)}
 				for _, h := range heads {
 					m.After = append(m.After, h.After)
@@ -295,7 +299,7 @@ func TestABufferIsAValue(t *testing.T) {
 	add(&b, said(1, 2), 0)
 	before := fmt.Sprint(maps.Clone(b.chains), b.held)
 	b.Add(said(1, 1), start)
-	b.Speak(Place{id(3), 0}, length(1), 9)
+	b.Speak(Place{id(3), 0}, length(1), 9, false)
 	b.Expire(start.Add(time.Hour))
 	if after := fmt.Sprint(b.chains, b.held); after != before {
 		t.Errorf("%s became %s", before, after)

@@ -67,6 +67,9 @@ func (s State) Next(self Self) (State, Place, error) {
 	return s, Place{s.sender.ChainID(), s.sender.Next()}, nil
 }
 
+// Lacking reports whether some of the devices have nothing of this device's chain yet.
+func (s State) Lacking(devices []Member) bool { return len(s.lacking(devices, nil)) > 0 }
+
 // lacking returns the distribution for each member device without it.
 func (s State) lacking(devices []Member, distribution []byte) map[peer.ID][]byte {
 	keys := make(map[peer.ID][]byte)

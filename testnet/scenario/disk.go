@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tryst-chat/tryst/rendezvous/quota"
 	"github.com/tryst-chat/tryst/testnet"
 	"github.com/tryst-chat/tryst/testnet/confine"
 )
@@ -79,8 +80,10 @@ var disk = Scenario{
 		}
 		// Servers write what changes in the directory only.
 		found := func(ctx context.Context, round int) error {
-			if err := people[0].create(ctx, fmt.Sprintf("attic-%d", round)); err != nil {
-				return err
+			if round < len(people)*quota.NewGroups.Burst { // as many as each may
+				if err := people[round%len(people)].create(ctx, fmt.Sprintf("attic-%d", round)); err != nil {
+					return err
+				}
 			}
 			return talk(ctx, round)
 		}
