@@ -2,6 +2,8 @@ package scenario
 
 import (
 	"context"
+
+	"github.com/tryst-chat/tryst/testnet/scenario/check"
 )
 
 // groups is talk in a group that people leave, come back to and are taken out of.
@@ -32,6 +34,11 @@ var groups = Scenario{
 			}
 			together := s.chatter(s.size(40, 12), append(stay[:len(stay):len(stay)], comes), toGroup)
 			if err := s.talk(ctx, together); err != nil {
+				return err
+			}
+			// What somebody says and nobody has heard when they leave is refused: they are no
+			// member then.
+			if err := s.await(ctx, "all that was said to be with all", func(v check.Verdict) bool { return v.Open() == 0 }); err != nil {
 				return err
 			}
 			goes := func(ctx context.Context) error { return comes.leave(ctx, group) }
