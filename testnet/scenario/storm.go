@@ -82,6 +82,10 @@ var waiting = Scenario{
 		if err := s.talk(ctx, []line{{wim, xenia.account, 0}, {xenia, wim.account, 0}}); err != nil {
 			return err
 		}
+		// What comes as a program ends is in its history and displayed by nobody.
+		if err := s.await(ctx, "their first words to be displayed", func(v check.Verdict) bool { return v.Open() == 0 }); err != nil {
+			return err
+		}
 		if err := xenia.close(); err != nil {
 			return err
 		}
