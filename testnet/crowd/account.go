@@ -13,6 +13,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/keys"
 )
 
 // A thousand passwords would take minutes of every processor. So the crowd proves one, and
@@ -54,17 +55,17 @@ const roll = "x"
 type household struct {
 	account  record.Account
 	name     string
-	identity signer
+	identity keys.Key
 	log      record.DeviceLog
 }
 
 func newHousehold(number int) (*household, error) {
-	h := &household{name: fmt.Sprintf("crowd%d", number), identity: newSigner()}
+	h := &household{name: fmt.Sprintf("crowd%d", number), identity: keys.New()}
 	var err error
 	if h.account, err = record.NewAccount(h.name, roll); err != nil {
 		return nil, fmt.Errorf("crowd: %w", err)
 	}
-	h.log = record.NewDeviceLog(h.account, h.identity.public())
+	h.log = record.NewDeviceLog(h.account, h.identity.Public())
 	return h, nil
 }
 
@@ -79,7 +80,7 @@ func (c *crowd) enter(ctx context.Context, h *household, d *device) error {
 	for {
 		if h.log.Len() == 0 {
 			_, err = c.ask(ctx, d, &pb.Request{Kind: &pb.Request_SignUp{SignUp: &pb.SignUp{
-				Name: h.name, Roll: roll, OpaqueRecord: c.opaque, Identity: h.identity.public(), Device: entry,
+				Name: h.name, Roll: roll, OpaqueRecord: c.opaque, Identity: h.identity.Public(), Device: entry,
 			}}})
 		} else {
 			err = d.AppendDevice(ctx, h.account, entry)

@@ -2,7 +2,6 @@ package crowd
 
 import (
 	"context"
-	"crypto/ed25519"
 	"fmt"
 	"sync"
 
@@ -17,24 +16,6 @@ import (
 
 	"github.com/tryst-chat/tryst/rendezvous/client"
 )
-
-// signer is an account's identity key.
-type signer ed25519.PrivateKey
-
-func newSigner() signer {
-	_, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		panic(err) // crypto/rand never fails
-	}
-	return signer(private)
-}
-
-// Sign implements record.Signer.
-func (s signer) Sign(message []byte) []byte { return ed25519.Sign(ed25519.PrivateKey(s), message) }
-
-func (s signer) public() ed25519.PublicKey {
-	return ed25519.PrivateKey(s).Public().(ed25519.PublicKey)
-}
 
 // device is one of the crowd: a host and a client that keeps itself linked, until close.
 type device struct {

@@ -20,38 +20,21 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/client"
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/testnet/confine"
+	"github.com/tryst-chat/tryst/testnet/keys"
 )
-
-// signer is an Ed25519 key: a device's, or an account's identity.
-type signer ed25519.PrivateKey
-
-func newSigner() signer {
-	_, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		panic(err) // crypto/rand never fails
-	}
-	return signer(private)
-}
-
-// Sign implements record.Signer.
-func (s signer) Sign(message []byte) []byte { return ed25519.Sign(ed25519.PrivateKey(s), message) }
-
-func (s signer) public() ed25519.PublicKey {
-	return ed25519.PrivateKey(s).Public().(ed25519.PublicKey)
-}
 
 // device is a host with a client that runs, until close.
 type device struct {
 	*client.Client
 	host host.Host
-	key  signer
+	key  keys.Key
 
 	end  context.CancelFunc
 	runs sync.WaitGroup
 }
 
 // newDevice makes a device that finds servers with the help of balancers.
-func newDevice(key signer, balancers []peer.AddrInfo, cluster ed25519.PublicKey, mesh *confine.Mesh) (*device, error) {
+func newDevice(key keys.Key, balancers []peer.AddrInfo, cluster ed25519.PublicKey, mesh *confine.Mesh) (*device, error) {
 	h, err := newHost(key, mesh, libp2p.NoListenAddrs)
 	if err != nil {
 		return nil, err
@@ -78,7 +61,7 @@ func (d *device) close() {
 }
 
 // newHost makes a host that dials into the mesh, if there is one.
-func newHost(key signer, mesh *confine.Mesh, listen libp2p.Option) (host.Host, error) {
+func newHost(key keys.Key, mesh *confine.Mesh, listen libp2p.Option) (host.Host, error) {
 	private, err := crypto.UnmarshalEd25519PrivateKey(key)
 	if err != nil {
 		return nil, fmt.Errorf("linear: %w", err)
@@ -106,11 +89,11 @@ func (d dialer) DialContext(ctx context.Context, network, address string) (net.C
 }
 
 // signUp makes an account with this device as its first, under a new identity key.
-func (d *device) signUp(ctx context.Context, name string, identity signer) (record.Account, error) {
+func (d *device) signUp(ctx context.Context, name string, identity keys.Key) (record.Account, error) {
 	return d.SignUp(ctx, name, roll, []byte("a password"), func(account record.Account, _ client.ExportKey) (client.Enrolment, error) {
-		log := record.NewDeviceLog(account, identity.public())
+		log := record.NewDeviceLog(account, identity.Public())
 		return client.Enrolment{
-			Identity: identity.public(),
+			Identity: identity.Public(),
 			Device:   log.Next(record.AddDevice, d.host.ID(), "device", time.Now()).Sign(identity),
 		}, nil
 	})

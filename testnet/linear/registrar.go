@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tryst-chat/tryst/rendezvous/wire"
+	"github.com/tryst-chat/tryst/testnet/keys"
 	"github.com/tryst-chat/tryst/testnet/linear/check"
 )
 
@@ -24,7 +25,7 @@ func (r *run) register(ctx context.Context, number int, over <-chan struct{}) (e
 	defer ticker.Stop()
 	for {
 		if d == nil {
-			if d, err = r.device(newSigner()); err != nil {
+			if d, err = r.device(keys.New()); err != nil {
 				return err
 			}
 		}
@@ -49,9 +50,9 @@ func (r *run) register(ctx context.Context, number int, over <-chan struct{}) (e
 func (r *run) raceFor(ctx context.Context, d *device, number int, name string) bool {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	identity := newSigner()
+	identity := keys.New()
 	limited := false
-	outcome := r.ask(ctx, asking{number, nameOf(accountNamed(name)), check.SignUp{Identity: text(identity.public())}, []error{wire.ErrNameTaken}},
+	outcome := r.ask(ctx, asking{number, nameOf(accountNamed(name)), check.SignUp{Identity: text(identity.Public())}, []error{wire.ErrNameTaken}},
 		func(ctx context.Context) (any, error) {
 			_, err := d.signUp(ctx, name, identity)
 			if errors.Is(err, wire.ErrTooMany) { // it was not begun

@@ -21,6 +21,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/record"
 	"github.com/tryst-chat/tryst/testnet"
 	"github.com/tryst-chat/tryst/testnet/confine"
+	"github.com/tryst-chat/tryst/testnet/keys"
 	"github.com/tryst-chat/tryst/testnet/linear/check"
 )
 
@@ -139,7 +140,7 @@ func (r *run) enrol(ctx context.Context) error {
 	group.SetLimit(startsAtOnce)
 	for i := range members {
 		group.Go(func() error {
-			d, err := r.device(newSigner())
+			d, err := r.device(keys.New())
 			if err != nil {
 				return err
 			}
@@ -151,7 +152,7 @@ func (r *run) enrol(ctx context.Context) error {
 			r.world.members[i] = m
 			ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 			defer cancel()
-			if m.account, err = d.signUp(ctx, fmt.Sprintf("member%d-", i), newSigner()); err != nil {
+			if m.account, err = d.signUp(ctx, fmt.Sprintf("member%d-", i), keys.New()); err != nil {
 				return fmt.Errorf("linear: sign up: %w", err)
 			}
 			m.publish(ctx)
@@ -161,7 +162,7 @@ func (r *run) enrol(ctx context.Context) error {
 	return group.Wait()
 }
 
-func (r *run) device(key signer) (*device, error) {
+func (r *run) device(key keys.Key) (*device, error) {
 	return newDevice(key, r.fronts, r.cluster, r.mesh)
 }
 

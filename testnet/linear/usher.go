@@ -12,6 +12,7 @@ import (
 	"github.com/tryst-chat/tryst/rendezvous/provision"
 	"github.com/tryst-chat/tryst/rendezvous/wire"
 	"github.com/tryst-chat/tryst/rendezvous/wire/pb"
+	"github.com/tryst-chat/tryst/testnet/keys"
 )
 
 // usher is a balancer that sends everybody to one server, so that this one alone
@@ -36,7 +37,7 @@ func newUsher(dir string) (*usher, error) {
 	for _, address := range own.Addresses {
 		answer.Addresses = append(answer.Addresses, address.Bytes())
 	}
-	h, err := newHost(newSigner(), nil, libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	h, err := newHost(keys.New(), nil, libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
 	if err != nil {
 		return nil, err
 	}
